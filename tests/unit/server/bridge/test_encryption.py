@@ -59,6 +59,33 @@ EC_TOKEN: Final = (
     "9w.YLEiBSBfpryXuxYI.wnZKKlznuqogKXBN68-GjyhhEkp0UQiEQnvnGYw.-iA0UgXGMybq2jEvtW7_lw"
 )
 
+# Tokens to the same keys by go-jose 4.0, which is what a ZITADEL encrypts with.
+GO_CONTENT: Final = (
+    "eyJhbGciOiJFZERTQSIsImtpZCI6ImstRWREU0EifQ.eyJmdW5jdGlvbiI6ImZ1bmN0aW9uL3ByZXVzZXJpbmZvI"
+    "n0.F-MOBC1_qDkymEH_7oZwcb2hZVw4IiPMsO0PuYoMJAqIIV9GodUE_r8On8sBHdpXAw7dqPT15UhygUnPv6ZVB"
+    "Q"
+)
+GO_RSA_TOKEN: Final = (
+    "eyJhbGciOiJSU0EtT0FFUC0yNTYiLCJjdHkiOiJKV1QiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoiMzE4IiwidHlw"
+    "IjoiSldUIn0.e96aaCifWzWzTrPdGNDolczLgydnv48Y3aFTj7GABdLKQ4mSMRbjq04_LPn04jHSIE8fEd8Gy_PC"
+    "dg98Nl23IXuSF5c56H6ahLGo-Pf3RcsXhBIE1lSLMSUiDLbTG3nkO_F-adbihAb0z7_nY32FZVcGX16_c7s_dKGg"
+    "c61XdcYdD-W88JlrcB5RxGxd2EBpi15EZRDp8hbL6PBxnukt0TnaQnvRGTu5txwvzlKFHeoYbvmLOd2GYMAZ9IEb"
+    "N6UGUj-tN8G9sOZYI9VJZg7Dyfl3yfGk7Ni6zNCxTrlGTHcSURe5q51ba_cZ_umEp6A20oRhEf3xLgqnwVHYewh6"
+    "fQ._2pg_IpMxCtK4neM.UF6Uj8dLmu64BUCsH8-uDo7Thjuot37_U7Qke-entC6ISRSuO6HmzcM522cef08FFQGn"
+    "G-C73sNgX2b5MezSW3LAJ5IfCrlQ37yfQvcYpiBwzGH8DiDWA6EDJzx730Wkp8B3bn36Y4M8s36Uk3p05LiZ0rkC"
+    "-fXOGNFAA4IK_2Q48T_r_dgLJd5kHTgXvLnKIxOY2alwj0EJ7KhU1e_pTJhHcz668I6HLxF-3kqPAD-N.MXE0I6L"
+    "JSbv5ED6ZoY5Xyg"
+)
+GO_EC_TOKEN: Final = (
+    "eyJhbGciOiJFQ0RILUVTK0EyNTZLVyIsImN0eSI6IkpXVCIsImVuYyI6IkEyNTZHQ00iLCJlcGsiOnsia3R5Ijoi"
+    "RUMiLCJjcnYiOiJQLTI1NiIsIngiOiJqNlZKc040OGh3YUpseGt5a0RETGdGUWt3SnpJTXdidlkzbk9Vd1VHWnRN"
+    "IiwieSI6ImNYcHROUW5CR2U4bTBDR1luUER6VnJ1dHZZTzdBTXY4N0hveDNSUlp1eXMifSwia2lkIjoiMzE4Iiwi"
+    "dHlwIjoiSldUIn0.Lzpba1atYZuQCHrGpB62lOC9qgmgb4iQU8HndsOz3kNzZbBVFSvUFA.kRv-vfXjdncuP8ON."
+    "tnq6nMRUDU0UjZUds5qKrA6Ti-NCGdscC4CcSHoM-Ytg3Q9fHms29IT6ZDBZh6KNVDwA8RVTTVWwDx-pqKQtYVz4"
+    "Omo8vMMNL2TSrmXrtWkbouvHcMgzdCr4q15o5wMfuxcPe_Gq7XXG9BDK7PhKsXSd9ifrmZkP8HiYvcouRgwMzjFs"
+    "oRTjmj4uJbKSyU9iNeiTSW-FRkcTh7IEWEQpXaTZXFH6qE9yDQhVaBYz06q4.RNR2Khlnnrsyni2fEmcH1w"
+)
+
 
 def theirs(type_: KeyType, key: str) -> EncryptionKey:
     return EncryptionKey("1", type_, 1, base64.b64decode(key))
@@ -70,14 +97,22 @@ BOTH: Final = (RSA, EC)
 
 
 @cases(
-    "key, token",
+    "key, token, content",
     {
-        "RSA-OAEP-256": (theirs(KeyType.RSA, RSA_KEY), RSA_TOKEN),
-        "ECDH-ES+A256KW": (theirs(KeyType.EC, EC_KEY), EC_TOKEN),
+        "RSA-OAEP-256": (theirs(KeyType.RSA, RSA_KEY), RSA_TOKEN, CONTENT),
+        "ECDH-ES+A256KW": (theirs(KeyType.EC, EC_KEY), EC_TOKEN, CONTENT),
+        "RSA-OAEP-256 by go-jose": (
+            theirs(KeyType.RSA, RSA_KEY), GO_RSA_TOKEN, GO_CONTENT.encode(),
+        ),
+        "ECDH-ES+A256KW by go-jose": (
+            theirs(KeyType.EC, EC_KEY), GO_EC_TOKEN, GO_CONTENT.encode(),
+        ),
     },
-)
-def test_tokens_of_another_implementation_are_opened(key: EncryptionKey, token: str) -> None:
-    assert decrypted(token.encode(), [key, *BOTH]) == CONTENT
+)  # fmt: skip
+def test_tokens_of_other_implementations_are_opened(
+    key: EncryptionKey, token: str, content: bytes
+) -> None:
+    assert decrypted(token.encode(), [key, *BOTH]) == content
 
 
 @cases("key", {"RSA": RSA, "a curve": EC})

@@ -44,6 +44,9 @@ CLOSE: Final = ("Connection", "close")
 HeaderList = list[tuple[str, str]]
 HeaderPairs = Sequence[tuple[str, str]]
 
+_SIZE_LINES: Final = [b"%x\r\n" % size for size in range(2048)]
+"""The lines before small chunks: to format one costs as much as to copy a kilobyte."""
+
 _STATUS_LINE: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 } | {499: "HTTP/1.1 499 Client Closed Request\r\n"}
@@ -115,6 +118,13 @@ def head_of_pieces(status: int, headers: HeaderList, *, has_body: bool) -> bytes
         lines += "Transfer-Encoding: chunked\r\n"
     text = f"{_status_line(status)}{lines}Date: {rfc822_formatted_time()}\r\n\r\n"
     return text.encode("latin-1")
+
+
+def chunk(piece: bytes) -> bytes:
+    """Writes a piece of a body in chunks (RFC 9112 section 7.1)."""
+    size = len(piece)
+    line = _SIZE_LINES[size] if size < len(_SIZE_LINES) else b"%x\r\n" % size
+    return b"".join((line, piece, b"\r\n"))
 
 
 def last_chunk(trailers: HeaderPairs) -> bytes:

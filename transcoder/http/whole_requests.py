@@ -34,6 +34,7 @@ from transcoder.http.response import (
     Answer,
     HeaderList,
     HeaderPairs,
+    chunk,
     head_of_pieces,
     last_chunk,
     with_connection_close,
@@ -46,6 +47,8 @@ IS_AVAILABLE: Final = HttpRequestParser is not HttpRequestParserPy
 
 _TASK_NAME: Final = "transcoder request"
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_SENT_AT_ONCE_BYTES: Final = 16 << 10
+"""Bytes of an answer in pieces that do not wait for more."""
 _HELD_BACK_MAX_BYTES: Final = 64 << 10
 """Max bytes that are read behind a request in flight; then reading pauses until its answer."""
 
@@ -176,24 +179,25 @@ class WholeRequest(Request):
 
     async def begin(self, status: int, headers: HeaderList) -> None:
         self.is_begun = True
-        await self._send(head_of_pieces(status, headers, has_body=self.method != "HEAD"))
+        head = head_of_pieces(status, headers, has_body=self.method != "HEAD")
+        self._connection.send_soon(head)
 
     async def write(self, piece: bytes) -> None:
         if piece:
-            await self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
+            may_go_on = self._connection.send_soon(chunk(piece))
+            if may_go_on is not None:
+                await may_go_on
 
     async def finish(self, piece: bytes, trailers: HeaderPairs = ()) -> None:
         if self.method == "HEAD":
             return
-        last = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
-        await self._send(last + last_chunk(trailers))
+        last = chunk(piece) if piece else b""
+        may_go_on = self._connection.send_soon(last + last_chunk(trailers))
+        if may_go_on is not None:
+            await may_go_on
 
     def cut(self) -> None:
         self._connection.close()
-
-    async def _send(self, octets: bytes) -> None:
-        self.sent_bytes += len(octets)
-        await self._connection.send(octets)
 
 
 class WholeConnection(asyncio.Protocol):
@@ -209,6 +213,7 @@ class WholeConnection(asyncio.Protocol):
         "_shared",
         "_slow_reader",
         "_task",
+        "_unsent",
         "_wire",
         "certificate",
     )
@@ -225,6 +230,8 @@ class WholeConnection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         # The data received behind the request in flight.
         self._held_back: bytearray | None = None
+        # The parts of an answer that are sent once its task waits.
+        self._unsent = bytearray()
         # Resolved when the client has read the data that wait for it.
         self._may_write: asyncio.Future[None] | None = None
         self._slow_reader: SlowReader | None = None
@@ -305,6 +312,7 @@ class WholeConnection(asyncio.Protocol):
 
     def close(self) -> None:
         if self._wire is not None:
+            self.send_unsent()
             self._wire.close()
 
     def abort(self) -> None:
@@ -361,6 +369,8 @@ class WholeConnection(asyncio.Protocol):
             is_last = is_last or answer.closes
             body = b"" if request.method == "HEAD" else answer.body
             write_whole(wire, self._shared.connections.responses.head(answer), body)
+        else:
+            self.send_unsent()
         if self._may_write is not None:
             await self._may_write
         self._end(is_last=is_last)
@@ -385,17 +395,35 @@ class WholeConnection(asyncio.Protocol):
             # In the listener's context, not in that of the answered request.
             self._shared.context.copy().run(self._hand_over, bytes(held_back))
 
-    async def send(self, octets: bytes) -> None:
-        """Sends a part of an answer, and waits while the client reads slowly.
+    def send_soon(self, octets: bytes) -> asyncio.Future[None] | None:
+        """Sends a part of an answer, as soon as its task waits for anything.
+
+        Parts that follow each other without a wait are sent together: to send one costs as much as
+        to make it.
+
+        Returns:
+            What to wait for if the client reads slowly.
 
         Raises:
             ConnectionResetError: the client left.
         """
         if self._wire is None or self._wire.is_closing():
             raise ConnectionResetError("the client left")
-        self._wire.write(octets)
-        if self._may_write is not None:
-            await self._may_write
+        if not self._unsent:
+            self._shared.loop.call_soon(self.send_unsent)
+        self._unsent += octets
+        if len(self._unsent) >= _SENT_AT_ONCE_BYTES:
+            self.send_unsent()
+        return self._may_write
+
+    def send_unsent(self) -> None:
+        """Sends what waits to be sent."""
+        unsent = self._unsent
+        if unsent and self._wire is not None:
+            self._unsent = bytearray()
+            if self._request is not None:
+                self._request.sent_bytes += len(unsent)
+            self._wire.write(unsent)
 
     def _cancel(self) -> None:
         """Cancels the task that answers, once; the drain waits for it."""

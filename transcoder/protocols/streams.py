@@ -34,6 +34,11 @@ P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
 
 
+def left_stream() -> TranscodeError:
+    """Returns the error of a response whose client left."""
+    return TranscodeError(grpc.StatusCode.CANCELLED, "the client left")
+
+
 class Turn:
     """Measures how long a stream has held the event loop.
 
@@ -45,11 +50,15 @@ class Turn:
     def __init__(self) -> None:
         self._began = time.monotonic()
 
+    @property
+    def is_over(self) -> bool:
+        """True if other tasks should run now."""
+        return time.monotonic() - self._began > TURN_S
+
     async def share(self) -> None:
-        """Lets other tasks run if the turn is over."""
-        if time.monotonic() - self._began > TURN_S:
-            await asyncio.sleep(0)
-            self._began = time.monotonic()
+        """Lets other tasks run, and begins the next turn."""
+        await asyncio.sleep(0)
+        self._began = time.monotonic()
 
 
 class StreamingCall(HttpCall):
@@ -81,7 +90,8 @@ class StreamingCall(HttpCall):
 
     async def send(self, message: Message) -> None:
         await self.write(await self.piece_of(message))
-        await self.turn.share()
+        if self.turn.is_over:
+            await self.turn.share()
 
     async def write(self, piece: bytes) -> None:
         """Sends a piece of the body, before it the head, and waits while the client reads slowly.
@@ -95,7 +105,7 @@ class StreamingCall(HttpCall):
                 await self.begin()
             await self.exchange.write(piece)
         except OSError as exc:
-            raise TranscodeError(grpc.StatusCode.CANCELLED, "the client left") from exc
+            raise left_stream() from exc
 
     async def begin(self) -> None:
         """Sends the head, with the initial metadata as headers."""
@@ -199,8 +209,9 @@ class RequestMessages(Generic[P]):
             raise
 
     async def _next(self) -> P | None:
-        splitter, limits = self._splitter, self._limits
-        await self._turn.share()
+        splitter, limits, turn = self._splitter, self._limits, self._turn
+        if turn.is_over:
+            await turn.share()
         now = asyncio.get_running_loop().time
         begun_until: float | None = None
         idle_until: float | None = None
@@ -227,6 +238,7 @@ class RequestMessages(Generic[P]):
                 )
                 self._is_read = not goes_on
                 self._held.resize(splitter.held_bytes + len(self._unfed))
-            await self._turn.share()
+            if turn.is_over:
+                await turn.share()
         self._held.resize(splitter.held_bytes + len(self._unfed))
         return message

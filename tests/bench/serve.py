@@ -23,6 +23,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from server.identity.permissions import required_permissions
 from tests.bench import connect, fast
 from tests.bench.callers import CONSTANT_JSON, constant_message
+from tests.bench.streams import BARE_PATH, pieces
 from tests.proto.echo_pb2_grpc import add_EchoServicer_to_server
 from tests.support import composition
 from tests.support.grpcweb_fixture import REPEAT, Echo
@@ -44,7 +45,13 @@ class Constant(management_pb2_grpc.ManagementServiceServicer):
 async def bare(folder: Path) -> None:
     """aiohttp alone: the baseline of all ratios."""
 
-    async def handler(request: web.BaseRequest) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.startswith(BARE_PATH):
+            answer = web.StreamResponse()
+            await answer.prepare(request)
+            for piece in pieces(request.path.removeprefix(BARE_PATH)):
+                await answer.write(piece)
+            return answer
         return web.Response(body=CONSTANT_JSON, content_type="application/json")
 
     runner = web.ServerRunner(web.Server(handler, access_log=None))

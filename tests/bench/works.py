@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.bench import authorized, durable, lists, runs, scale, targets, validated
+from tests.bench import authorized, durable, lists, runs, scale, streams, targets, validated
 from tests.bench.callers import (
     STREAM_MESSAGES,
     ConstantConnect,
@@ -93,6 +93,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
         _one_stream,
         STREAM_MESSAGES,
     ),
+    *streams.STREAMS,
     Work("json-logged", "... and the access log", "logged", _constant_http),
     Work("grpc-bare", "grpc.aio, constant handler", "native", _constant_grpc),
     Work("grpc", "gRPC, constant handler, all interceptors", "constant", _constant_grpc),
@@ -163,6 +164,7 @@ RATIOS: Final[Sequence[Ratio]] = (
     times_less_cpu(
         "stream-envoy-cpu", "CPU, Envoy and grpc.aio to a gRPC-Web stream", "stream", "stream-envoy"
     ),
+    *streams.RATIOS,
     cpu("web-bare", "CPU, gRPC-Web unary to bare", "web", "bare", asked=1.6, stretch=1.4),
     cpu("web", "CPU, gRPC-Web unary to JSON unary", "web", "json"),
     cpu("json-logged", "CPU, JSON unary with access log to bare", "json-logged", "bare"),

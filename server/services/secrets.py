@@ -11,7 +11,7 @@ from server.domain.secret import PURPOSE, SECRETS_MAX, octets_of, place_of
 from server.rpc.call_info import current_caller
 from server.sealing.key_ring import KeyRing
 from server.services.messages import fill_details
-from server.store.read_model import ReadModel, SealedValuesOf
+from server.store.read_model import ReadModel, SealedValuesOf, ValuesWithoutContent
 from server.timestamps import set_time
 
 
@@ -36,8 +36,10 @@ class SecretService(SecretServiceServicer):
         self, request: pb.ListSecretsRequest, context: object
     ) -> pb.ListSecretsResponse:
         response = pb.ListSecretsResponse()
-        for value in await self._reads.read(SealedValuesOf(current_caller().org_id, PURPOSE)):
-            secret = response.secrets.add(name=value.name)
+        org_id = current_caller().org_id
+        missing = {*await self._reads.read(ValuesWithoutContent(org_id, PURPOSE))}
+        for value in await self._reads.read(SealedValuesOf(org_id, PURPOSE)):
+            secret = response.secrets.add(name=value.name, is_value_missing=value.id in missing)
             set_time(secret.created_at, value.created_at)
             set_time(secret.changed_at, value.changed_at)
         return response

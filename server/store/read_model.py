@@ -271,6 +271,14 @@ class SealedValuesOf(Query[Sequence[SealedValue]]):
 
 
 @dataclass(frozen=True, slots=True)
+class ValuesWithoutContent(Query[Sequence[str]]):
+    """Asks for the ids of sealed values that have no content, as after an import."""
+
+    org_id: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
 class SealedContent(Query[Sealed | None]):
     """Asks for the content of a sealed value, by the id of its place."""
 

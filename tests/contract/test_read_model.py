@@ -37,6 +37,7 @@ ANSWERS: Mapping[Query[Any], object] = {
     queries.MachineKeyByVerifier(bytes(32)): None,
     queries.MachineKeysOf("1"): [],
     queries.SealedValuesOf("1", "secret"): [],
+    queries.ValuesWithoutContent("1", "secret"): [],
     queries.SealedContent("1:secret:KEY"): None,
     queries.SealingKeys(): [],
 }

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.support.commandline import Server, run
 from tests.support.postgresql import shared_server
+from tests.support.tables import cases
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another
 
@@ -32,6 +34,38 @@ def test_secrets_are_set_from_standard_input_listed_and_deleted(tmp_path: Path) 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert tmp_path / "data/secret.key" in files
     assert not [path for path in files if b"5ecret" in path.read_bytes()]
+
+
+@cases("is_postgresql", {"SQLite": False, "PostgreSQL": True})
+def test_after_an_import_values_are_missing_until_they_are_set(
+    tmp_path: Path, is_postgresql: bool
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+    with Server(folder=old) as server:
+        to = ("--address", server.listen)
+        assert run("secret", "set", "API_KEY", *to, folder=old, stdin=VALUE).status == 0
+        server.stop()
+    assert run("export", "all.jsonl", folder=old).status == 0
+    environment = {"ACTIONS_SECRET_KEY": "5a" * 32}
+    if is_postgresql:
+        environment["ACTIONS_DATABASE"] = asyncio.run(shared_server().new_database())
+    file = str(old / "all.jsonl")
+    assert run("import", file, folder=new, environment=environment).status == 0
+    (new / "data").mkdir(mode=0o700, exist_ok=True)
+    shutil.copy(old / "data/owner.token", new / "data/owner.token")
+
+    def listed() -> list[tuple[str, bool]]:
+        found = json.loads(run("secret", "list", *to, folder=new).out)["secrets"]
+        return [(secret["name"], "isValueMissing" in secret) for secret in found]
+
+    with Server(folder=new, environment=environment) as server:
+        to = ("--address", server.listen)
+        before = listed()
+        assert run("secret", "set", "API_KEY", *to, folder=new, stdin=VALUE).status == 0
+        after = listed()
+    assert (before, after) == ([("API_KEY", True)], [("API_KEY", False)])
 
 
 def test_a_value_that_is_no_utf8_is_refused(tmp_path: Path) -> None:

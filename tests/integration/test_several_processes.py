@@ -27,6 +27,7 @@ pytestmark = pytest.mark.timeout(180)
 KNOWN_MAX_S: Final = 10.0
 """Max seconds on a busy machine; P1 of docs/robustness.md asks for one second."""
 RUN: Final = "/v1/flows/2/triggers/4:run"
+TEST: Final = "/v1/actions:test"
 CLAIM: Final = "function f(ctx, api) { api.v1.claims.setClaim('ran', 1) }"
 
 
@@ -111,6 +112,27 @@ def test_runs_of_both_processes_are_counted_together_and_over_a_restart(
             until(lambda reader=reader, due=due: runs_of(reader) == due)  # type: ignore[misc]
     with RealServer(tmp_path / "third", database=pair.url, token=pair.one.token) as started:
         assert runs_of(started) == 4
+
+
+def test_a_secret_set_in_one_process_is_read_by_runs_of_the_other(pair: Pair) -> None:
+    script = (
+        "function f(ctx, api) {"
+        " api.v1.claims.setClaim('length', require('actions/secrets').get('SHARED').length) }"
+    )
+    given = {"name": "f", "script": script}
+    body = {"script": given, "flowType": "2", "triggerType": "4"}
+
+    def length_in(server: RealServer) -> object:
+        return server.ask("POST", TEST, body).get("effects", {}).get("claims", {}).get("length")
+
+    for writer, reader, value in (
+        (pair.one, pair.other, "four"),
+        (pair.other, pair.one, "a longer one"),
+    ):
+        writer.ask("PUT", "/v1/secrets/SHARED", {"value": value})
+        assert [length_in(reader), length_in(writer)] == [len(value)] * 2
+    pair.one.ask("DELETE", "/v1/secrets/SHARED")
+    assert length_in(pair.other) is None
 
 
 def test_a_token_of_one_process_is_accepted_by_the_other_until_its_key_is_deleted(

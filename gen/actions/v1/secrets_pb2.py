@@ -28,7 +28,7 @@ from zitadel import object_pb2 as zitadel_dot_object__pb2
 from zitadel import options_pb2 as zitadel_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61\x63tions/v1/secrets.proto\x12\nactions.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14zitadel/object.proto\x1a\x15zitadel/options.proto\"/\n\x10SetSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"?\n\x11SetSecretResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\"\x14\n\x12ListSecretsRequest\":\n\x13ListSecretsResponse\x12#\n\x07secrets\x18\x01 \x03(\x0b\x32\x12.actions.v1.Secret\"#\n\x13\x44\x65leteSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteSecretResponse\"v\n\x06Secret\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nchanged_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x8e\x03\n\rSecretService\x12}\n\tSetSecret\x12\x1c.actions.v1.SetSecretRequest\x1a\x1d.actions.v1.SetSecretResponse\"3\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\x17\x1a\x12/v1/secrets/{name}:\x01*\x12x\n\x0bListSecrets\x12\x1e.actions.v1.ListSecretsRequest\x1a\x1f.actions.v1.ListSecretsResponse\"(\x82\xb5\x18\x11\n\x0forg.action.read\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/secrets\x12\x83\x01\n\x0c\x44\x65leteSecret\x12\x1f.actions.v1.DeleteSecretRequest\x1a .actions.v1.DeleteSecretResponse\"0\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\x14*\x12/v1/secrets/{name}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61\x63tions/v1/secrets.proto\x12\nactions.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14zitadel/object.proto\x1a\x15zitadel/options.proto\"/\n\x10SetSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"?\n\x11SetSecretResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\"\x14\n\x12ListSecretsRequest\":\n\x13ListSecretsResponse\x12#\n\x07secrets\x18\x01 \x03(\x0b\x32\x12.actions.v1.Secret\"#\n\x13\x44\x65leteSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteSecretResponse\"\x90\x01\n\x06Secret\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nchanged_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10is_value_missing\x18\x04 \x01(\x08\x32\x8e\x03\n\rSecretService\x12}\n\tSetSecret\x12\x1c.actions.v1.SetSecretRequest\x1a\x1d.actions.v1.SetSecretResponse\"3\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\x17\x1a\x12/v1/secrets/{name}:\x01*\x12x\n\x0bListSecrets\x12\x1e.actions.v1.ListSecretsRequest\x1a\x1f.actions.v1.ListSecretsResponse\"(\x82\xb5\x18\x11\n\x0forg.action.read\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/secrets\x12\x83\x01\n\x0c\x44\x65leteSecret\x12\x1f.actions.v1.DeleteSecretRequest\x1a .actions.v1.DeleteSecretResponse\"0\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\x14*\x12/v1/secrets/{name}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,8 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETESECRETREQUEST']._serialized_end=379
   _globals['_DELETESECRETRESPONSE']._serialized_start=381
   _globals['_DELETESECRETRESPONSE']._serialized_end=403
-  _globals['_SECRET']._serialized_start=405
-  _globals['_SECRET']._serialized_end=523
-  _globals['_SECRETSERVICE']._serialized_start=526
-  _globals['_SECRETSERVICE']._serialized_end=924
+  _globals['_SECRET']._serialized_start=406
+  _globals['_SECRET']._serialized_end=550
+  _globals['_SECRETSERVICE']._serialized_start=553
+  _globals['_SECRETSERVICE']._serialized_end=951
 # @@protoc_insertion_point(module_scope)

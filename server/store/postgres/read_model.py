@@ -37,6 +37,11 @@ _FLOW: Final = select("flows", Flow, "id = $1")
 _ORG_ID: Final = "SELECT owner FROM names WHERE scope = $1 AND org_id = $2 AND name = $3"
 _SIGNING_KEYS: Final = "SELECT id, public_key, expires_at FROM signing_keys ORDER BY id"
 _CONTENT: Final = "SELECT key_id, content FROM sealed_contents WHERE id = $1"
+_WITHOUT_CONTENT: Final = (
+    "SELECT id FROM sealed_values WHERE org_id = $1 AND purpose = $2"
+    " AND NOT EXISTS (SELECT FROM sealed_contents AS content WHERE content.id = sealed_values.id)"
+    " ORDER BY position"
+)
 _SEALING_KEYS: Final = "SELECT DISTINCT key_id FROM sealed_contents ORDER BY key_id"
 _VIEWED_AT: Final = "SELECT created_at FROM events ORDER BY position DESC LIMIT 1"
 
@@ -117,6 +122,13 @@ async def _sealed_content(connection: Connection, query: queries.SealedContent) 
     return None if row is None else Sealed(*row)
 
 
+async def _without_content(
+    connection: Connection, query: queries.ValuesWithoutContent
+) -> Sequence[str]:
+    found = await connection.fetch(_WITHOUT_CONTENT, query.org_id, query.purpose.encode())
+    return [row[0] for row in found]
+
+
 async def _sealing_keys(connection: Connection, _: queries.SealingKeys) -> Sequence[str]:
     return [row[0] for row in await connection.fetch(_SEALING_KEYS)]
 
@@ -191,6 +203,7 @@ ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
         "org_id = $1 AND purpose = $2",
         lambda query: (query.org_id, query.purpose.encode()),
     ),
+    queries.ValuesWithoutContent: _without_content,
     queries.SealingKeys: _sealing_keys,
 }
 """By type of query."""

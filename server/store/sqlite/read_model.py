@@ -46,6 +46,11 @@ _FLOW: Final = select("flows", Flow, "id = ?")
 _NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
 _SIGNING_KEYS: Final = "SELECT id, public_key, expires_at FROM signing_keys ORDER BY id"
 _CONTENT: Final = "SELECT key_id, content FROM sealed_contents WHERE id = ?"
+_WITHOUT_CONTENT: Final = (
+    "SELECT id FROM sealed_values WHERE org_id = ? AND purpose = ?"
+    " AND NOT EXISTS (SELECT 1 FROM sealed_contents AS content WHERE content.id = sealed_values.id)"
+    " ORDER BY position"
+)
 _SEALING_KEYS: Final = "SELECT DISTINCT key_id FROM sealed_contents ORDER BY key_id"
 _VIEWED_AT: Final = "SELECT created_at FROM events ORDER BY position DESC LIMIT 1"
 
@@ -130,6 +135,12 @@ def _sealed_content(connection: sqlite3.Connection, query: queries.SealedContent
     return None if row is None else Sealed(*row)
 
 
+def _without_content(
+    connection: sqlite3.Connection, query: queries.ValuesWithoutContent
+) -> Sequence[str]:
+    return [id for (id,) in connection.execute(_WITHOUT_CONTENT, (query.org_id, query.purpose))]
+
+
 def _sealing_keys(connection: sqlite3.Connection, _: queries.SealingKeys) -> Sequence[str]:
     return [key_id for (key_id,) in connection.execute(_SEALING_KEYS)]
 
@@ -208,6 +219,7 @@ ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
         "org_id = ? AND purpose = ?",
         lambda query: (query.org_id, query.purpose),
     ),
+    queries.ValuesWithoutContent: _without_content,
     queries.SealingKeys: _sealing_keys,
 }
 """All answers, by type of query."""

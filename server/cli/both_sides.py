@@ -46,6 +46,12 @@ FUNCTIONS: Final = click.option(
     metavar="NAME",
     help="Only this function of ZITADEL; repeatable.  [default: all that run actions here]",
 )
+LOGIN_V2: Final = click.option(
+    "--login-v2",
+    "has_login_v2",
+    is_flag=True,
+    help="Also at methods and an event of ZITADEL, in place of flows 1 and 3: Login V2 only.",
+)
 DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Show the plan, and do nothing.")
 
 

@@ -9,6 +9,7 @@ from server.cli import output
 from server.cli.both_sides import (
     DRY_RUN,
     FUNCTIONS,
+    LOGIN_V2,
     TOKEN_FILE,
     ZITADEL,
     Sides,
@@ -35,11 +36,17 @@ _NONE: Final = "none"
 @ZITADEL
 @TOKEN_FILE
 @FUNCTIONS
+@LOGIN_V2
 @AS_JSON
 @keyed
 @stored
 def status(
-    zitadel: str, token_file: Path, functions: tuple[str, ...], as_json: bool, **flags: object
+    zitadel: str,
+    token_file: Path,
+    functions: tuple[str, ...],
+    has_login_v2: bool,
+    as_json: bool,
+    **flags: object,
 ) -> None:
     """Compare both sides, call the target through its public URL, and say what is wrong.
 
@@ -49,24 +56,26 @@ def status(
 
     async def compared() -> list[str]:
         async with both_sides(zitadel, token_file, flags) as sides:
-            return await _status(sides, functions, as_json)
+            return await _status(sides, functions, as_json, has_login_v2=has_login_v2)
 
     if asyncio.run(compared()):
         click.get_current_context().exit(FAILED)
 
 
-async def _status(sides: Sides, functions: tuple[str, ...], as_json: bool) -> list[str]:
+async def _status(
+    sides: Sides, functions: tuple[str, ...], as_json: bool, *, has_login_v2: bool
+) -> list[str]:
     """Shows the state, and returns what is wrong."""
     from server.connecting.by_hand import active_there
+    from server.connecting.conditions import conditions_of
     from server.connecting.faults import Found, faults_of
-    from server.connecting.plan import functions_of
 
     connection = sides.connection
     link, there = await connection.read(sides.name)
     found = Found(
         link=link,
         there=there,
-        functions=functions_of(functions, there),
+        conditions=conditions_of(functions, there, has_login_v2=has_login_v2),
         orgs_here=await connection.orgs_here(),
         orgs_there=await sides.zitadel.org_ids(),
         answer=None if link.there is None else await connection.tried(link.there),
@@ -74,7 +83,7 @@ async def _status(sides: Sides, functions: tuple[str, ...], as_json: bool) -> li
     wrong = faults_of(found)
     if link.here is not None and link.there is not None:
         known = link.here.orgs.keys() & found.orgs_there
-        wrong += await active_there(sides.zitadel, known, found.functions)
+        wrong += await active_there(sides.zitadel, known, found.conditions)
     if as_json:
         output.as_json({**_state(found), "wrong": wrong})
     else:

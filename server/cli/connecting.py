@@ -11,6 +11,7 @@ from server.cli import output
 from server.cli.both_sides import (
     DRY_RUN,
     FUNCTIONS,
+    LOGIN_V2,
     TOKEN_FILE,
     ZITADEL,
     Sides,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 )
 @ORGS
 @FUNCTIONS
+@LOGIN_V2
 @TIMEOUT
 @click.option(
     "--ignore-failures/--fail",
@@ -60,6 +62,7 @@ def connect(
     public_url: str,
     orgs: dict[str, str],
     functions: tuple[str, ...],
+    has_login_v2: bool,
     timeout_s: float | None,
     ignore_failures: bool | None,
     dry_run: bool,
@@ -83,6 +86,7 @@ def connect(
         name_there=urlsplit(public_url).netloc,
         public_url=public_url,
         functions=functions,
+        has_login_v2=has_login_v2,
         orgs=orgs,
         timeout_ms=None if timeout_s is None else int(timeout_s * 1000),
         ignores_failures=ignore_failures,
@@ -112,7 +116,7 @@ async def _connect(
             "no organisation has the same id here and in ZITADEL, so no login would run actions:"
             " import some (import zitadel), or bind them (--org THEIRS=OURS)"
         )
-    by_hand = await active_there(sides.zitadel, plan.orgs, plan.all_functions)
+    by_hand = await active_there(sides.zitadel, plan.orgs, plan.conditions)
     by_hand += about_url(wanted.public_url)
     if not as_json:
         show("plan", plan.lines or ["nothing to change"])
@@ -128,8 +132,8 @@ async def _connect(
         return
     show("by hand", by_hand)
     if not is_dry:
-        functions = ", ".join(plan.all_functions)
-        click.echo(f"connected: ZITADEL calls target {ids[0]} here at {functions}")
+        conditions = ", ".join(condition.name for condition in plan.conditions)
+        click.echo(f"connected: ZITADEL calls target {ids[0]} here at {conditions}")
 
 
 async def _same_orgs(sides: Sides, bound: Mapping[str, str]) -> dict[str, str]:

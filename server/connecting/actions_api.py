@@ -78,18 +78,14 @@ class Execution:
     target_ids: tuple[str, ...]
 
     @property
-    def function(self) -> str:
-        """Returns the function's name; empty for other conditions."""
-        named = self.condition.get("function")
-        name = named.get("name") if isinstance(named, dict) else None
-        return name if isinstance(name, str) else ""
-
-    @property
     def named(self) -> str:
-        """Returns the condition for texts."""
-        if self.function:
-            return f"function {self.function}"
-        return msgspec.json.encode(self.condition).decode()
+        """Returns the condition for texts: "function preuserinfo", "event user.human.*"."""
+        for kind, part in self.condition.items():
+            for member, value in part.items() if isinstance(part, dict) else ():
+                if member == "all":
+                    return f"{kind} of all"
+                return f"{kind} {value}{'.*' if member == 'group' else ''}"
+        return "no condition"
 
 
 @dataclass(frozen=True, slots=True)

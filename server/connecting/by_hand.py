@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from server.connecting.plan import FUNCTIONS
+from server.connecting.conditions import Condition
 from server.moving.source import SourceError
 from server.moving.zitadel_api import ORGS_AT_ONCE, ZitadelApi
 
@@ -14,10 +14,10 @@ _NAMES_SHOWN: Final = 5
 
 
 async def active_there(
-    zitadel: ZitadelApi, org_ids: Collection[str], functions: Collection[str]
+    zitadel: ZitadelApi, org_ids: Collection[str], conditions: Collection[Condition]
 ) -> list[str]:
     """Returns a line for each organisation whose actions ZITADEL itself still runs."""
-    triggers = {FUNCTIONS[name] for name in functions}
+    triggers = {trigger for condition in conditions for trigger in condition.triggers}
     places = asyncio.Semaphore(ORGS_AT_ONCE)
 
     async def line(org_id: str) -> str:

@@ -5,7 +5,7 @@ name here, or by its path there.
 Rule 2: ZITADEL calls a target only after a call through the public URL was proved.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
@@ -13,9 +13,10 @@ from google.protobuf.message import Message
 from actions.v1 import admin_pb2
 from actions.v1 import bridge_pb2 as pb
 from server.connecting.actions_api import JSON, ActionsApi, TargetThere, There
+from server.connecting.conditions import Condition, with_target
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link, calls, link_of
-from server.connecting.plan import Key, Plan, Wanted, plan_of, with_target
+from server.connecting.plan import Key, Plan, Wanted, plan_of
 from server.connecting.probe import Probe, ProbeAnswer
 from server.connecting.removal import Removal
 
@@ -110,7 +111,7 @@ class Connection:
             await self._asked(update, pb.UpdateTargetResponse)
         if is_tested and key and plan.payload_type == JSON:
             await self._test(plan.form(here).endpoint, key)
-        await self._call(plan.functions, there)
+        await self._call(plan.missing, there)
         for surplus in plan.link.surplus:
             await self.api.delete_target(surplus.id)
         return here, there
@@ -155,12 +156,12 @@ class Connection:
                 " again once it answers, or with --no-test if only ZITADEL can reach it"
             )
 
-    async def _call(self, functions: tuple[str, ...], target_id: str) -> None:
-        """Adds the target to functions, as their lists are now."""
-        if functions:
+    async def _call(self, conditions: Sequence[Condition], target_id: str) -> None:
+        """Adds the target at conditions, to their lists as they are now."""
+        if conditions:
             executions = await self.api.executions()
-            for name in functions:
-                await self.api.set_execution(with_target(name, target_id, executions))
+            for condition in conditions:
+                await self.api.set_execution(with_target(condition, target_id, executions))
 
     async def _asked(self, request: Message, kind: type[M]) -> M:
         answer = await self._ask(request)

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from actions.v1 import bridge_pb2 as pb
-from server.connecting.actions_api import JSON, JWE, JWT, TargetThere, There, duration_text
+from server.connecting.actions_api import (
+    JSON,
+    JWE,
+    JWT,
+    Execution,
+    TargetThere,
+    There,
+    duration_text,
+)
+from server.connecting.conditions import Condition, target_ids_at
 from server.connecting.link import Link
 from server.connecting.probe import ProbeAnswer
 
@@ -19,7 +28,7 @@ class Found:
     """Holds what was read of both sides.
 
     Attributes:
-        functions: that are to call the target.
+        conditions: at which the target is to be called.
         orgs_here: ids of all organisations here.
         orgs_there: ids of all organisations in ZITADEL.
         answer: of the target; None if it was not called.
@@ -27,7 +36,7 @@ class Found:
 
     link: Link
     there: There
-    functions: Sequence[str]
+    conditions: Sequence[Condition]
     orgs_here: Collection[str]
     orgs_there: Collection[str]
     answer: ProbeAnswer | None
@@ -45,7 +54,7 @@ def faults_of(found: Found) -> list[str]:
         ]
     return [
         *_of_targets(here, there),
-        *_of_functions(found, there),
+        *_of_executions(found, there),
         *_of_orgs(here, found),
         *_of_answer(there, found.answer),
     ]
@@ -78,13 +87,13 @@ def _of_targets(here: pb.Target, there: TargetThere) -> Iterator[str]:
         )
 
 
-def _of_functions(found: Found, there: TargetThere) -> Iterator[str]:
-    lists = {each.function: each.target_ids for each in found.there.executions if each.function}
-    for name in found.functions:
-        times = lists.get(name, ()).count(there.id)
+def _of_executions(found: Found, there: TargetThere) -> Iterator[str]:
+    for condition in found.conditions:
+        times = target_ids_at(condition, found.there.executions).count(there.id)
         if times != 1:
             called = f"called {times} times" if times else "not called"
-            yield f"target {there.id} in ZITADEL is {called} at function {name}: {_CONNECT}"
+            at = Execution(condition.message, ()).named
+            yield f"target {there.id} in ZITADEL is {called} at {at}: {_CONNECT}"
     for other in found.link.surplus:
         yield f"target {other.id} in ZITADEL has the same path, and nothing calls it: {_CONNECT}"
     for other in found.link.doubles:

@@ -6,27 +6,19 @@ from enum import Enum
 from typing import Final
 
 from actions.v1 import bridge_pb2 as pb
-from server.bridge.functions import FUNCTIONS as PAYLOADS
 from server.connecting.actions_api import (
     JSON,
     JWE,
     JWT,
-    Execution,
     TargetForm,
     There,
     duration_text,
 )
-from server.connecting.errors import ConnectError
+from server.connecting.conditions import Condition, conditions_of, target_ids_at, with_target
 from server.connecting.link import Link
-from server.triggers import Trigger
 
 TIMEOUT_MS: Final = 10_000
 """Milliseconds of the time limit of targets that are made, as ZITADEL's console proposes."""
-
-FUNCTIONS: Final[Mapping[str, Trigger]] = {
-    name.removeprefix("function/"): trigger for name, trigger in PAYLOADS.items()
-}
-"""Triggers by the functions of ZITADEL that run them."""
 
 _ORGS_SHOWN: Final = 5
 _PAYLOADS: Final = {JSON: "JSON", JWT: "JWT", JWE: "JWE"}
@@ -41,6 +33,7 @@ class Wanted:
         name_there: of a target that is made in ZITADEL: which service it calls.
         public_url: of this service, for ZITADEL; without "/" at its end.
         functions: that call the target; none for all that both sides have.
+        has_login_v2: True has it called at methods and events, too, in place of flows 1 and 3.
         orgs: organisations here by those there; bound, or unbound if empty.
         timeout_ms: None keeps what is there.
         ignores_failures: None keeps what is there.
@@ -50,6 +43,7 @@ class Wanted:
     name_there: str
     public_url: str
     functions: tuple[str, ...] = ()
+    has_login_v2: bool = False
     orgs: Mapping[str, str] = field(default_factory=dict)
     timeout_ms: int | None = None
     ignores_failures: bool | None = None
@@ -77,8 +71,8 @@ class Plan:
         here_id: of the target here; empty if it is to be created.
         timeout_ms, interrupts, payload_type: of the target in ZITADEL.
         is_form_set: True if the target in ZITADEL is to be created or changed.
-        functions: that are to call the target, and do not.
-        all_functions: that are to call the target.
+        missing: conditions at which the target is to be called, and is not.
+        conditions: at which it then is.
         orgs: organisations here by those there, as they then are.
         lines: say it all, a line each.
     """
@@ -92,8 +86,8 @@ class Plan:
     payload_type: str
     is_form_set: bool
     key: Key
-    functions: tuple[str, ...]
-    all_functions: tuple[str, ...]
+    missing: Sequence[Condition]
+    conditions: Sequence[Condition]
     orgs: Mapping[str, str]
     lines: tuple[str, ...]
 
@@ -115,11 +109,11 @@ def plan_of(wanted: Wanted, link: Link, there: There, *, is_key_right: bool | No
     Raises:
         ConnectError: it cannot be as wanted.
     """
-    functions = functions_of(wanted.functions, there)
+    conditions = conditions_of(wanted.functions, there, has_login_v2=wanted.has_login_v2)
     here, orgs, here_lines = _here(wanted, link.here)
     timeout_ms, ignores = _settings(wanted, link.here)
     payload_type = _payload_type(link)
-    missing = tuple(name for name in functions if not _calls_at(name, link, there))
+    missing = [each for each in conditions if not _calls_at(each, link, there)]
     here_id = "" if link.here is None else link.here.id
     lines = [*here_lines]
     is_form_set = True
@@ -138,9 +132,10 @@ def plan_of(wanted: Wanted, link: Link, there: There, *, is_key_right: bool | No
     key = _key(link, is_key_right=is_key_right, is_called_more=bool(missing))
     if key is not Key.SET_IF_OTHER or payload_type == JSON:
         lines += _KEY_LINES[key]
-    for name in missing:
-        others = len(with_target(name, here_id, there.executions).target_ids) - 1
-        lines.append(f"have ZITADEL call it at function {name}{_after(others)}")
+    for condition in missing:
+        execution = with_target(condition, here_id, there.executions)
+        others = len(execution.target_ids) - 1
+        lines.append(f"have ZITADEL call it at {execution.named}{_after(others)}")
     lines += [
         f"delete target {each.id} in ZITADEL, which an interrupted run left"
         for each in link.surplus
@@ -155,42 +150,11 @@ def plan_of(wanted: Wanted, link: Link, there: There, *, is_key_right: bool | No
         payload_type=payload_type,
         is_form_set=is_form_set,
         key=key,
-        functions=missing,
-        all_functions=functions,
+        missing=missing,
+        conditions=conditions,
         orgs=orgs,
         lines=tuple(lines),
     )
-
-
-def functions_of(given: Sequence[str], there: There) -> tuple[str, ...]:
-    """Returns the functions that are to call the target.
-
-    Raises:
-        ConnectError: this version of ZITADEL, or this service, does not have one.
-    """
-    known = [name for name in FUNCTIONS if name in there.functions]
-    if not known:
-        raise ConnectError("this ZITADEL has no function that runs actions here")
-    for name in given:
-        if name not in known:
-            raise ConnectError(f"--function {name}: expected one of {', '.join(known)}")
-    return tuple(dict.fromkeys(given)) or tuple(known)
-
-
-def with_target(function: str, target_id: str, executions: Sequence[Execution]) -> Execution:
-    """Returns the execution of a function that calls a target too, behind those of others.
-
-    Raises:
-        ConnectError: it includes another execution, which would get lost.
-    """
-    now = next((each for each in executions if each.function == function), None)
-    others = () if now is None else now.target_ids
-    if "" in others:
-        raise ConnectError(
-            f"function {function}: its targets include another execution, which the Action API"
-            " cannot keep; list its targets in ZITADEL instead, then connect again"
-        )
-    return Execution({"function": {"name": function}}, (*others, target_id))
 
 
 def _here(
@@ -264,12 +228,9 @@ _KEY_LINES: Final[Mapping[Key, Sequence[str]]] = {
 }
 
 
-def _targets_at(function: str, there: There) -> tuple[str, ...]:
-    return next((each.target_ids for each in there.executions if each.function == function), ())
-
-
-def _calls_at(function: str, link: Link, there: There) -> bool:
-    return link.there is not None and link.there.id in _targets_at(function, there)
+def _calls_at(condition: Condition, link: Link, there: There) -> bool:
+    ids = target_ids_at(condition, there.executions)
+    return link.there is not None and link.there.id in ids
 
 
 def _after(others: int) -> str:

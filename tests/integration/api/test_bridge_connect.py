@@ -1,5 +1,6 @@
 """A ZITADEL is connected: what is then on both sides, and what its logins get."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from tests.support.prepared import action, set_trigger
 from tests.support.real_server import RealServer
 from tests.support.upstream_actions import FUNCTIONS, ActionsV2
 from tests.support.upstream_api import TOKEN, Upstream, upstream
-from tests.support.zitadel import ExecutionFailed, Login, Outcome, Target, Zitadel
+from tests.support.zitadel import USERS, ExecutionFailed, Login, Outcome, Target, Zitadel
 from zitadel import management_pb2
 
 THERE: Final = "900000000000000001"
@@ -117,6 +118,13 @@ class Sides:
         assert here is None or f"{self.wanted.public_url}/targets/{here.id}" in endpoints
         settings = here and (dict(here.orgs), here.has_signing_key, here.timeout.seconds)
         return settings, [*targets.values()], lists
+
+    def calls_at(self, condition: dict[str, object]) -> list[Target]:
+        """Returns the targets that ZITADEL calls at a condition."""
+        targets = [
+            self.actions.targets[id] for id in self.actions.executions[json.dumps(condition)]
+        ]
+        return [Target(target["endpoint"], (target["signingKey"],)) for target in targets]
 
     async def login(self, function: str = "preuserinfo") -> Outcome:
         async with aiohttp.ClientSession() as session:
@@ -238,6 +246,34 @@ async def test_a_target_whose_answer_was_lost_is_found_again(sides: Sides) -> No
     assert "which an interrupted run left" in "".join((await sides.connect()).lines)
     assert len(sides.actions.targets) == 1
     assert (await sides.login()).claims == {}
+
+
+async def test_creations_run_actions_where_methods_call_the_target(
+    sides: Sides, caller: Caller
+) -> None:
+    await sides.connect(has_login_v2=True)
+    script = "function f(ctx, api) { api.setNickName('ours') }"
+    await set_trigger(caller, await action(caller, "f", script=script), flow="3", trigger="2")
+    method = f"{USERS}/AddHumanUser"
+    async with aiohttp.ClientSession() as session:
+        zitadel = Zitadel(session)
+        zitadel.executions[f"request{method}"] = sides.calls_at({"request": {"method": method}})
+        request = {"profile": {"givenName": "Ada", "familyName": "Lovelace"}}
+        sent = await zitadel.requested(method, request, THERE)
+    assert sent["profile"]["nickName"] == "ours"
+    assert (await sides.connect(has_login_v2=True)).lines == ()
+    assert len(sides.actions.lists()) == 11
+    await sides.disconnect()
+    assert sides.actions.lists() == {}
+
+
+async def test_targets_of_a_whole_service_are_not_lost(sides: Sides) -> None:
+    service = '{"request": {"service": "zitadel.user.v2.UserService"}}'
+    sides.actions.executions[service] = [sides.actions.add_target("of another")]
+    before = sides.actions.lists()
+    with pytest.raises(ConnectError, match="request AddHumanUser: ZITADEL calls targets at req"):
+        await sides.connect(has_login_v2=True)
+    assert (sides.actions.lists(), await sides.target_here()) == (before, None)
 
 
 async def test_payloads_that_are_jwts_stay_so(sides: Sides, owner: Caller) -> None:

@@ -88,7 +88,7 @@ async def test_long_lists_are_read_in_pages(there: Upstream, api: ActionsApi) ->
     found = await api.read()
     assert [target.id for target in found.targets] == ids
     assert len(found.executions) == 151
-    (at,) = [each for each in found.executions if each.function == "preuserinfo"]
+    (at,) = [each for each in found.executions if each.named == "function preuserinfo"]
     assert at.target_ids == tuple(ids)
 
 

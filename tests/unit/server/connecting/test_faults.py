@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from actions.v1 import bridge_pb2 as pb
 from server.connecting.actions_api import JSON, Execution, TargetThere, There
+from server.connecting.conditions import FUNCTIONS
 from server.connecting.faults import Found, faults_of
 from server.connecting.link import Link
 from server.connecting.probe import ProbeAnswer
@@ -34,7 +35,7 @@ def called(*ids: str) -> There:
 FOUND = Found(
     link=Link(here(), TARGET),
     there=called("7", "91"),
-    functions=("preuserinfo",),
+    conditions=FUNCTIONS[:1],
     orgs_here={"200"},
     orgs_there={"100"},
     answer=ProbeAnswer(),

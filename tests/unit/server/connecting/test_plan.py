@@ -8,7 +8,7 @@ from actions.v1 import bridge_pb2 as pb
 from server.connecting.actions_api import JSON, JWE, JWT, Execution, TargetForm, TargetThere, There
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link
-from server.connecting.plan import Key, Plan, Wanted, plan_of, with_target
+from server.connecting.plan import Key, Plan, Wanted, plan_of
 from tests.support.tables import cases
 
 FUNCTIONS = ("preuserinfo", "preaccesstoken", "presamlresponse")
@@ -51,9 +51,14 @@ def plan(
     return plan_of(wanted, link or Link(here(), TARGET), there, is_key_right=is_key_right)
 
 
+def names(planned: Plan) -> list[str]:
+    """Returns the conditions at which the target is not called yet."""
+    return [condition.name for condition in planned.missing]
+
+
 def test_what_is_as_wanted_stays() -> None:
     same = plan()
-    assert (same.here, same.is_form_set, same.key, same.functions) == (None, False, Key.KEEP, ())
+    assert (same.here, same.is_form_set, same.key, names(same)) == (None, False, Key.KEEP, [])
     assert same.lines == ()
 
 
@@ -63,7 +68,7 @@ def test_all_is_made_where_there_is_nothing() -> None:
     create.timeout.FromSeconds(10)
     assert made.here == create
     assert made.form("5") == TargetForm("https://us.example/targets/5", 10_000, interrupts=True)
-    assert (made.is_form_set, made.key, made.functions) == (True, Key.SET, FUNCTIONS)
+    assert (made.is_form_set, made.key, names(made)) == (True, Key.SET, [*FUNCTIONS])
     assert made.lines == (
         "create target zitadel.example here, for 1 organisation (100=200)",
         "create a target in ZITADEL, time limit 10s",
@@ -175,39 +180,20 @@ def test_a_hidden_key_is_renewed_before_more_functions_call() -> None:
 
 def test_only_functions_that_lack_it_are_changed() -> None:
     there = replace(THERE, executions=[execution("preuserinfo", "91"), execution("other", "91")])
-    assert plan(there=there).functions == ("preaccesstoken", "presamlresponse")
+    assert names(plan(there=there)) == ["preaccesstoken", "presamlresponse"]
     wanted = replace(WANTED, functions=("presamlresponse",))
-    assert plan(wanted, there=there).functions == ("presamlresponse",)
+    assert names(plan(wanted, there=there)) == ["presamlresponse"]
 
 
-@cases(
-    "given, functions, text",
-    {
-        "an unknown one": (
-            ("never",),
-            FUNCTIONS,
-            "--function never: expected one of preuserinfo, ",
-        ),
-        "one that is not there": (("presamlresponse",), ("preuserinfo",), "expected one of preus"),
-        "none is there": ((), ("preotpsmscode",), "this ZITADEL has no function that runs actions"),
-    },
-)
-def test_functions_that_cannot_call_are_refused(
-    given: tuple[str, ...], functions: tuple[str, ...], text: str
-) -> None:
-    there = replace(THERE, functions=frozenset(functions))
-    with pytest.raises(ConnectError, match=text):
-        plan(replace(WANTED, functions=given), there=there)
-
-
-def test_a_target_is_added_behind_others() -> None:
-    executions = [execution("preaccesstoken", "1"), execution("preuserinfo", "7", "8")]
-    assert with_target("preuserinfo", "91", executions) == execution("preuserinfo", "7", "8", "91")
-    assert with_target("presamlresponse", "91", executions) == execution("presamlresponse", "91")
+def test_methods_and_an_event_are_added_for_logins_of_version_2() -> None:
+    wanted = replace(WANTED, has_login_v2=True)
+    first, *_, last = plan(wanted).lines
+    method = "/zitadel.user.v2.UserService/RetrieveIdentityProviderIntent"
+    assert first == f"have ZITADEL call it at response {method}"
+    assert last == "have ZITADEL call it at event user.human.password.check.failed"
+    assert len(names(plan(wanted))) == 8
 
 
 def test_an_execution_that_includes_another_is_left_alone() -> None:
-    with pytest.raises(ConnectError, match="function preuserinfo: its targets include another"):
-        with_target("preuserinfo", "91", [execution("preuserinfo", "7", "")])
     with pytest.raises(ConnectError, match="include another execution"):
         plan(there=replace(THERE, executions=[execution("preuserinfo", "")]))

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from transcoder.binding.field_mask import MaskFiller
 from transcoder.binding.fields import Field, Fields
+from transcoder.binding.http_body import Upload, upload_to
 from transcoder.binding.query import QueryReader, refuse_rivals
 from transcoder.call import Method
 from transcoder.codec.decoder import descriptor_of, reaches_required
@@ -23,12 +24,16 @@ from transcoder.errors import SchemaError, malformed
 from transcoder.routing.http_rule import HttpRule
 from transcoder.routing.template import Variable
 
+ReadBody = Callable[[bytes], Message]
+"""Makes a request whose fields are those of a body."""
+
 
 class Binder:
     """Binds requests by one rule of one method.
 
     Attributes:
         reads_body: True if the rule binds something from the body; else the body is not read.
+        upload: makes a request of any body; None if bodies are JSON.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Binder:
         ]
         self._setters = [variable.setter() for variable in self._variables]
         self.reads_body: Final = rule.body != ""
+        self.upload: Final = _upload(method, rule)
         self._decode: Callable[[bytes], Message] | None = None
         self._body: Field | None = None
         field: FieldDescriptor | None = None
@@ -90,13 +96,16 @@ class Binder:
             ignored=ignored_parameters,
         )
 
-    def bind(self, variables: Sequence[str], query: str, body: bytes) -> Message:
+    def bind(
+        self, variables: Sequence[str], query: str, body: bytes, read: ReadBody | None = None
+    ) -> Message:
         """Makes the request message.
 
         Args:
             variables: the unescaped values of the template's variables, in its order.
             query: what follows the "?", as received; empty when there is none.
             body: as received; empty stands for an empty message.
+            read: makes a request of a body that is not JSON.
 
         Raises:
             TranscodeError: INVALID_ARGUMENT, naming the field that cannot be bound.
@@ -104,12 +113,12 @@ class Binder:
         if self._decode is not None:
             if query and self._is_strict and not self._query.is_ignored(query):
                 raise malformed("query: expected none, as the body is the whole request")
-            message = self._decode(body) if body else self._message_type()
+            message = (read or self._decode)(body) if body else self._message_type()
         else:
             values = self._query.read(query) if query else {}
             if body and self._body is not None:
                 refuse_rivals(values, self._body, "body")
-                message = self._read_body(body)
+                message = (read or self._read_body)(body)
                 if values:
                     self._message_type.MergeFrom(message, self._message_type(**values))
             else:
@@ -118,7 +127,7 @@ class Binder:
             for variable in self._variables:
                 variable.refuse_overridden(message)
         self.bind_path(variables, message)
-        if body and self._masks is not None:
+        if body and self._masks is not None and read is None:
             self._masks.fill(message, body)
         if self._is_complete is not None and not self._is_complete(message):
             of: Any = self._message_type  # whose stub does not have FindInitializationErrors
@@ -130,6 +139,10 @@ class Binder:
         """Sets the fields that the path binds; overrides the values that they have."""
         for set_field, text in zip(self._setters, variables, strict=True):
             set_field(message, text)
+
+
+def _upload(method: Method, rule: HttpRule) -> Upload | None:
+    return None if rule.is_default or not rule.body else upload_to(method.request_type, rule.body)
 
 
 class _Variable:

@@ -14,6 +14,8 @@ from typing import Any, Final, Protocol
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from transcoder.codec.decoder import descriptor_of
+
 HTTP_BODY: Final = "google.api.HttpBody"
 
 
@@ -26,6 +28,9 @@ class HttpBody(Protocol):
 
 HttpBodyGetter = Callable[[Message], HttpBody]
 """Returns the HttpBody of a message."""
+
+Upload = Callable[[str, bytes], Message]
+"""Makes a request of the content type and the bytes of its body."""
 
 
 def is_http_body(field: FieldDescriptor) -> bool:
@@ -45,6 +50,27 @@ def http_body_getter(message: Descriptor, field: str) -> HttpBodyGetter | None:
         return _whole if message.full_name == HTTP_BODY else None
     found = message.fields_by_name.get(field)
     return attrgetter(field) if found is not None and is_http_body(found) else None
+
+
+def upload_to(request_type: type[Message], field: str) -> Upload | None:
+    """Returns what makes a request of any body; None if its body is JSON.
+
+    Args:
+        request_type: the type of the requests.
+        field: the field that is the body; "*" for the whole message.
+    """
+    body_of = http_body_getter(descriptor_of(request_type), field)
+    if body_of is None:
+        return None
+
+    def upload(content_type: str, data: bytes) -> Message:
+        message = request_type()
+        body = body_of(message)
+        body.content_type = content_type
+        body.data = data
+        return message
+
+    return upload
 
 
 def _whole(message: Any) -> HttpBody:  # noqa: ANN401  of a class that the pool made

@@ -1,4 +1,4 @@
-"""Reads the JSON bodies of requests: receives, decodes content codings, makes messages.
+"""Reads the bodies of requests: receives, decodes content codings, makes messages.
 
 Follows RFC 9110 sections 8.3 (Content-Type) and 8.4 (Content-Encoding), and RFC 9112 section 6.
 Rule: a body that has arrived whole is read without a timer.
@@ -48,14 +48,15 @@ class BodyHead(NamedTuple):
     """The headers' description of a body.
 
     Attributes:
+        fault: refuses a body that is not empty, because of its type; None for the expected type.
         codings: in the order in which they were applied.
     """
 
-    is_json: bool
+    fault: TranscodeError | None
     codings: Sequence[str]
 
 
-_PLAIN_JSON: Final = BodyHead(is_json=True, codings=())
+_PLAIN_JSON: Final = BodyHead(fault=None, codings=())
 
 
 def head_of(request: Request) -> BodyHead:
@@ -66,10 +67,20 @@ def head_of(request: Request) -> BodyHead:
     """
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
     is_json = content_type is None or content_type == JSON_TYPE or is_json_type(content_type)
-    if not is_json and request.content_length:
-        raise not_json(content_type)
+    fault = None if is_json else not_json(content_type)
+    if fault is not None and request.content_length:
+        raise fault
     codings = codings_on(request) if hdrs.CONTENT_ENCODING in request.headers else ()
-    return BodyHead(is_json, codings) if codings or not is_json else _PLAIN_JSON
+    return BodyHead(fault, codings) if codings or not is_json else _PLAIN_JSON
+
+
+def head_of_any(request: Request) -> BodyHead:
+    """Returns what the headers say of a body that may have any type.
+
+    Raises:
+        TranscodeError: 415, the body is announced in an unsupported coding.
+    """
+    return BodyHead(None, codings_on(request))
 
 
 def codings_on(request: Request) -> Sequence[str]:
@@ -113,18 +124,18 @@ class BodyReader:
         Args:
             request: its body is unread.
             head: what its headers say of the body.
-            bind: makes the message of JSON.
+            bind: makes the message of the decoded body.
 
         Raises:
-            TranscodeError: the body is too large (413), too slow (408), not JSON (415), or not what
-                its transfer coding or its Content-Encoding says (400); the bodies of all
+            TranscodeError: the body is too large (413), too slow (408), of a wrong type (415), or
+                not what its transfer coding or its Content-Encoding says (400); the bodies of all
                 connections are too large together (429); or `bind` refuses it.
         """
         limits = self._limits
         with Held(self._ceiling) as held:
             body = await read_body(request, limits, held)
-            if body and not head.is_json:
-                raise not_json(request.headers.get(hdrs.CONTENT_TYPE))
+            if body and head.fault is not None:
+                raise head.fault
             if head.codings and body:
                 # Never on the loop: a few bytes of br may take as long as a megabyte. As one item,
                 # so that only one inflated body exists at a time.

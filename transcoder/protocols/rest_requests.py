@@ -10,13 +10,22 @@ from typing import Final, NamedTuple
 
 from google.protobuf.message import Message
 
-from transcoder.errors import TranscodeError, malformed, shown, unsupported_media_type
+from transcoder.binding.binder import ReadBody
+from transcoder.binding.http_body import Upload
+from transcoder.errors import (
+    InvalidHeader,
+    TranscodeError,
+    malformed,
+    shown,
+    unsupported_media_type,
+)
 from transcoder.http.body import (
     JSON_TYPE,
     BodyHead,
     BodyReader,
     check_transfer_coding,
     head_of,
+    head_of_any,
     is_json_type,
 )
 from transcoder.http.ceiling import Ceiling, Held
@@ -25,9 +34,10 @@ from transcoder.http.exchange import HttpExchange
 from transcoder.http.offload import Offload
 from transcoder.http.request import Request
 from transcoder.options import Limits
+from transcoder.protocols.byte_splitting import PIECE_MAX_BYTES, Pieces
 from transcoder.protocols.json_splitting import Elements, Lines
 from transcoder.protocols.stream_formats import NDJSON
-from transcoder.protocols.streams import RequestMessages, Splitter, Turn
+from transcoder.protocols.streams import FED_AT_ONCE_BYTES, RequestMessages, Splitter, Turn
 from transcoder.registry import Route
 from transcoder.routing.router import RouteMatch
 
@@ -39,7 +49,7 @@ _LINES_TYPES: Final = frozenset(
 class OneRequest:
     """The one request of a call, read when the call asks for it."""
 
-    __slots__ = ("_bodies", "_exchange", "_head", "_is_received", "_match")
+    __slots__ = ("_bodies", "_exchange", "_head", "_is_received", "_match", "_read")
 
     def __init__(
         self, exchange: HttpExchange, match: RouteMatch[Route], bodies: BodyReader
@@ -47,12 +57,17 @@ class OneRequest:
         """Prepares to read.
 
         Raises:
-            TranscodeError: the body is announced as no JSON.
+            TranscodeError: the body is announced in another type than the rule takes.
         """
-        request = exchange.request
+        request, binder = exchange.request, match.target.binder
         self._head: BodyHead | None = None
-        if match.target.binder.reads_body and request.has_body:
-            self._head = head_of(request)
+        self._read: ReadBody | None = None
+        if binder.reads_body and request.has_body:
+            if binder.upload is None:
+                self._head = head_of(request)
+            else:
+                self._head = head_of_any(request)
+                self._read = _uploaded(binder.upload, request)
         self._exchange = exchange
         self._match = match
         self._bodies = bodies
@@ -74,7 +89,7 @@ class OneRequest:
             body = self._bodies.received(exchange.request, self._head)
             if body is not None:
                 return route.binder.bind(variables, exchange.query, body)
-            bind = functools.partial(route.binder.bind, variables, exchange.query)
+            bind = functools.partial(route.binder.bind, variables, exchange.query, read=self._read)
             return await self._bodies.read(exchange.request, self._head, bind)
         except TranscodeError as error:
             exchange.log_refusal(error)
@@ -82,9 +97,12 @@ class OneRequest:
 
 
 class StreamedRequests:
-    """The requests of a call that streams them: lines of JSON, or the elements of an array."""
+    """The requests of a call that streams them: lines of JSON, the elements of an array, or pieces.
 
-    __slots__ = ("_count", "_exchange", "_match", "_messages", "_readers")
+    Pieces are those of any body, at most 64 KiB each, where the rule's body is an HttpBody.
+    """
+
+    __slots__ = ("_count", "_exchange", "_match", "_messages", "_read", "_readers")
 
     def __init__(
         self,
@@ -97,20 +115,23 @@ class StreamedRequests:
         """Prepares to read.
 
         Raises:
-            TranscodeError: 415, the body is announced as neither of both, or in a content coding.
+            TranscodeError: 415, the body is announced as none of them, or in a content coding.
         """
-        limits = readers.limits
-        check_transfer_coding(exchange.request)
+        limits, request, upload = readers.limits, exchange.request, match.target.binder.upload
+        check_transfer_coding(request)
+        _refuse_codings(request)
+        self._read = None if upload is None else _uploaded(upload, request)
         self._exchange = exchange
         self._match = match
         self._readers = readers
         self._count = 0
         self._messages = RequestMessages(
             exchange,
-            _splitter(exchange.request, max_bytes=limits.body_max_bytes),
+            _splitter(request, max_bytes=limits.body_max_bytes) if upload is None else Pieces(),
             limits=limits,
             held=held,
             turn=Turn(),
+            fed_max_bytes=FED_AT_ONCE_BYTES if upload is None else PIECE_MAX_BYTES,
         )
 
     async def receive(self) -> Message | None:
@@ -126,7 +147,7 @@ class StreamedRequests:
             if text is None:
                 return None
             self._count += 1
-            if len(text) <= readers.limits.inline_max_bytes:
+            if len(text) <= readers.limits.inline_max_bytes or self._read is not None:
                 return self._bind(text)
             return await readers.offload.request(self._bind, text)
         except TranscodeError as error:
@@ -136,7 +157,7 @@ class StreamedRequests:
     def _bind(self, text: bytes) -> Message:
         route, variables = self._match
         try:
-            return route.binder.bind(variables, self._exchange.query, text)
+            return route.binder.bind(variables, self._exchange.query, text, self._read)
         except TranscodeError as error:
             raise malformed(f"message {self._count}: {error.message}") from None
 
@@ -155,18 +176,33 @@ class StreamReaders(NamedTuple):
     ceiling: Ceiling
 
 
+def _uploaded(upload: Upload, request: Request) -> ReadBody:
+    """Returns what makes a request of the bytes of an upload.
+
+    Raises:
+        TranscodeError: the content type is not ASCII.
+    """
+    content_type = request.headers.get("Content-Type", "")
+    if not (content_type.isascii() and content_type.isprintable()):
+        raise InvalidHeader("content-type")
+    return functools.partial(upload, content_type)
+
+
+def _refuse_codings(request: Request) -> None:
+    """Raises TranscodeError, 415, if the body of a stream is announced in a content coding."""
+    encoding = request.headers.get("Content-Encoding", IDENTITY)
+    if encoding.lower() != IDENTITY:
+        message = f"content encoding {shown(encoding)}: expected none for a stream of requests"
+        raise unsupported_media_type(message, ("Accept-Encoding", IDENTITY))
+
+
 def _splitter(request: Request, *, max_bytes: int) -> Splitter[bytes]:
     """Returns what divides the body of a request.
 
     Raises:
         TranscodeError: 415.
     """
-    headers = request.headers
-    content_type = headers.get("Content-Type")
-    encoding = headers.get("Content-Encoding", IDENTITY)
-    if encoding.lower() != IDENTITY:
-        message = f"content encoding {shown(encoding)}: expected none for a stream of requests"
-        raise unsupported_media_type(message, ("Accept-Encoding", IDENTITY))
+    content_type = request.headers.get("Content-Type")
     if content_type is None or not request.has_body or is_json_type(content_type):
         return Elements(max_bytes=max_bytes)
     if content_type.partition(";")[0].strip().lower() in _LINES_TYPES:

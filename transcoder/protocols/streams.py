@@ -27,7 +27,7 @@ from transcoder.options import Limits
 TURN_S: Final = 0.002
 """Max seconds that a stream holds the event loop before it lets other tasks run."""
 
-_FED_AT_ONCE_BYTES: Final = 16 << 10
+FED_AT_ONCE_BYTES: Final = 16 << 10
 """Max bytes that a splitter gets at once: of the densest JSON they take a few milliseconds."""
 
 P = TypeVar("P")
@@ -150,6 +150,7 @@ class RequestMessages(Generic[P]):
     __slots__ = (
         "_exchange",
         "_failure",
+        "_fed_max_bytes",
         "_held",
         "_is_finished",
         "_is_read",
@@ -167,6 +168,7 @@ class RequestMessages(Generic[P]):
         limits: Limits,
         held: Held,
         turn: Turn,
+        fed_max_bytes: int = FED_AT_ONCE_BYTES,
     ) -> None:
         """Prepares to read.
 
@@ -176,12 +178,14 @@ class RequestMessages(Generic[P]):
             limits: of the waits.
             held: counts the bytes of the body that wait for a reader.
             turn: of the call.
+            fed_max_bytes: max bytes that the splitter gets at once.
         """
         self._exchange = exchange
         self._splitter = splitter
         self._limits = limits
         self._held = held
         self._turn = turn
+        self._fed_max_bytes = fed_max_bytes
         self._unfed = b""
         self._is_read = False
         self._is_finished = False
@@ -217,8 +221,8 @@ class RequestMessages(Generic[P]):
         idle_until: float | None = None
         while (message := splitter.next()) is None:
             if self._unfed:
-                splitter.feed(self._unfed[:_FED_AT_ONCE_BYTES])
-                self._unfed = self._unfed[_FED_AT_ONCE_BYTES:]
+                splitter.feed(self._unfed[: self._fed_max_bytes])
+                self._unfed = self._unfed[self._fed_max_bytes :]
             elif self._is_finished:
                 return None
             elif self._is_read:

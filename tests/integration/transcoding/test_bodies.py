@@ -1,11 +1,14 @@
 """docs/transcoding.md, "Bodies": a test for each of its lines, over a real Transcoder."""
 
+import gzip
+import hashlib
+import json
 from unittest.mock import ANY
 
 from tests.support.everything_fixture import Exchange, Row, refused, run
 from tests.support.files_fixture import Sent, content
 from tests.support.tables import cases
-from transcoder import JsonOptions
+from transcoder import JsonOptions, Limits
 
 
 def patch(query: str, body: str, mask: str | None, part: object) -> Exchange:
@@ -26,6 +29,22 @@ def bad(body: str, message: str, **rest: bool) -> Exchange:
     return refused("POST /v1/write", message, body=body, **rest)
 
 
+def got(
+    size: int,
+    content_type: str = "",
+    body: bytes | None = None,
+    *,
+    name: str = "",
+    note: str = "",
+) -> str:
+    """Returns what the service tells of a body."""
+    body = content(size) if body is None else body
+    told: dict[str, object] = {"name": name, "note": note, "contentType": content_type}
+    told |= {"size": str(size) if size else "", "pieces": 1}
+    told |= {"largest": told["size"], "sha256": hashlib.sha256(body).hexdigest()}
+    return json.dumps({name: value for name, value in told.items() if value}, separators=(",", ":"))
+
+
 def lists(levels: int) -> str:
     """Lists in a Value, each of which is two messages."""
     return '{"value": ' + "[" * levels + "]" * levels + "}"
@@ -34,6 +53,7 @@ def lists(levels: int) -> str:
 TEXT_X = {"Content-Type": "text/x; a=b"}
 NAMED = "?metadata=content-disposition%3Dattachment&metadata=etag%3D%22a%22"
 DISPOSITION = {"Content-Disposition": "attachment", "ETag": '"a"'}
+A_B = {"Content-Type": "a/b"}
 JSON_TYPE = {"Content-Type": "application/json"}
 ID = {"X-Request-Id": "an-id"}
 FAULT = '{"code":13,"message":"internal error (request id an-id)"}'
@@ -136,6 +156,13 @@ ROWS = {
             JSON_TYPE,
             has=JSON_TYPE,
         ),
+        Sent(
+            "POST /files.v1.Files/Get",
+            '{"contentType":"a/b","data":"AAEC"}',
+            b'{"size":3,"contentType":"a/b"}',
+            JSON_TYPE,
+            has=JSON_TYPE,
+        ),
     ),
     "ranges of an HttpBody": (
         Sent(
@@ -203,6 +230,73 @@ ROWS = {
         Sent("GET /v1/downloads/3?code=5", '{"code":5,"message":"as asked"}', status=404),
         Sent("GET /v1/downloads/3?pieces=1&code=5", content(3), is_cut=True),
         Sent("GET /v1/downloads/3?pieces=1&content_type=x", FAULT, headers=ID, status=500),
+    ),
+    "HttpBody as a request": (
+        Sent("PUT /v1/files", got(300, "image/png"), content(300), {"Content-Type": "image/png"}),
+        # JSON is bytes like any others.
+        Sent("PUT /v1/files", got(2, "application/json", b"{]"), b"{]", JSON_TYPE),
+        Sent(
+            "PUT /v1/files/a%2Fb?note=c",
+            got(3, "x/y; z", name="a/b", note="c"),
+            content(3),
+            {"Content-Type": "x/y; z"},
+        ),
+        Sent("PUT /v1/files/a", got(0, name="a")),
+        Sent("PUT /v1/files", got(3), gzip.compress(content(3)), {"Content-Encoding": "gzip"}),
+        Sent("PUT /v1/files?note=c", got(3), content(3)),
+        Sent(
+            "PUT /v1/files/a?file.data=AA",
+            got(3, name="a"),
+            content(3),
+        ),
+        Sent(
+            "PUT /v1/files?note=c",
+            '{"code":3,"message":"query: expected none, as the body is the whole request"}',
+            content(3),
+            status=400,
+            strict=True,
+        ),
+        Sent(
+            "PUT /v1/files",
+            '{"code":3,"message":"header content-type: expected printable ASCII characters"}',
+            content(3),
+            {"Content-Type": "a/\u00e9"},
+            status=400,
+        ),
+        Sent(
+            "PUT /v1/files",
+            '{"code":8,"message":"the request body is larger than the limit of 100 bytes"}',
+            content(101),
+            status=413,
+            limits=Limits(body_max_bytes=100),
+        ),
+    ),
+    "HttpBody in a stream of requests": (
+        Sent(
+            "POST /v1/uploads",
+            got(300, "image/png"),
+            content(300),
+            {"Content-Type": "image/png"},
+        ),
+        Sent(
+            "POST /v1/uploads/a?note=c",
+            got(3, "x/y", name="a", note="c"),
+            content(3),
+            {"Content-Type": "x/y"},
+        ),
+        Sent("POST /v1/uploads/a", got(0, name="a")),
+        Sent("POST /v1/echo", content(300), content(300), {"Content-Type": "a/b"}, has=A_B),
+        # A body of any size, in pieces.
+        Sent("POST /v1/echo", content(5000), content(5000), limits=Limits(body_max_bytes=100)),
+        Sent(
+            "POST /v1/uploads",
+            '{"code":3,"message":"content encoding'
+            " 'gzip': expected none for a stream of requests\"}",
+            content(3),
+            {"Content-Encoding": "gzip"},
+            status=415,
+            has={"Accept-Encoding": "identity"},
+        ),
     ),
 }
 

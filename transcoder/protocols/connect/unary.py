@@ -138,7 +138,7 @@ class Unary:
 
     def _body_read(self, exchange: HttpExchange, messages: Messages, form: Form) -> _Read:
         request, bodies = exchange.request, self._bodies[form]
-        head = BodyHead(is_json=True, codings=_supported(codings_on, request))
+        head = BodyHead(fault=None, codings=_supported(codings_on, request))
 
         async def read() -> Message:
             return await bodies.read(request, head, messages.parse)

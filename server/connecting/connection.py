@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from actions.v1 import admin_pb2
 from actions.v1 import bridge_pb2 as pb
-from server.connecting.actions_api import JSON, ActionsApi, TargetThere, There
+from server.connecting.actions_api import ActionsApi, TargetThere, There
 from server.connecting.conditions import Condition, with_target
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link, calls, link_of
@@ -71,13 +71,13 @@ class Connection:
         return {org.id for org in answer.orgs if org.state == admin_pb2.ORG_STATE_ACTIVE}
 
     async def tried(self, target: TargetThere, org_id: str = "") -> ProbeAnswer | None:
-        """Calls the endpoint of a target, as ZITADEL does; None where only ZITADEL can.
+        """Calls the endpoint of a target, as ZITADEL does; None if ZITADEL hides its key.
 
         Args:
             target: in ZITADEL.
             org_id: of the users there; empty asks only if the call is proved.
         """
-        if not target.signing_key or target.payload_type != JSON:
+        if not target.signing_key:
             return None
         return await self._probe(target.endpoint, target.signing_key, org_id)
 
@@ -109,7 +109,7 @@ class Connection:
         if plan.key is not Key.KEEP and key:
             update = pb.UpdateTargetRequest(target_id=here, signing_key=key)
             await self._asked(update, pb.UpdateTargetResponse)
-        if is_tested and key and plan.payload_type == JSON:
+        if is_tested and key:
             await self._test(plan.form(here).endpoint, key)
         await self._call(plan.missing, there)
         for surplus in plan.link.surplus:

@@ -52,8 +52,7 @@ class Wanted:
 class Key(Enum):
     """Says what is done about the signing key.
 
-    SET_IF_OTHER writes nothing if the key is the same. No call tells that before where payloads are
-    JWTs, so that the plan does not name it then.
+    SET_IF_OTHER writes nothing if the key is the same.
     """
 
     KEEP = "keep"
@@ -130,8 +129,7 @@ def plan_of(wanted: Wanted, link: Link, there: There, *, is_key_right: bool | No
                 f" time limit {duration_text(timeout_ms)}, payloads {_PAYLOADS[payload_type]}"
             )
     key = _key(link, is_key_right=is_key_right, is_called_more=bool(missing))
-    if key is not Key.SET_IF_OTHER or payload_type == JSON:
-        lines += _KEY_LINES[key]
+    lines += _KEY_LINES[key]
     for condition in missing:
         execution = with_target(condition, here_id, there.executions)
         others = len(execution.target_ids) - 1

@@ -1,5 +1,6 @@
 """Settings of all tests; fixtures stand beside the tests that share them."""
 
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What a shell puts into the background ignores Ctrl-C, and so would all that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keeps 15,000 tests out of each collection of garbage, which took them 0.2 s."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

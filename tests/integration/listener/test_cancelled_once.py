@@ -176,16 +176,17 @@ async def by_grpc(servicer: Servicer, running: AsyncExitStack) -> OverGrpc:
     return OverGrpc(f"127.0.0.1:{port}", lambda: server.stop(DRAIN_S))
 
 
-@pytest.mark.parametrize("serve", [by_grpc, by_listener, mounted])
-@pytest.mark.parametrize("kind", ["unary", "stream"])
-@pytest.mark.parametrize(
+IN_EACH_ORDER: Final = pytest.mark.parametrize(
     "causes",
     [
         pytest.param(causes, id=", then ".join(causes))
         for causes in (*((cause,) for cause in CAUSES), *itertools.permutations(CAUSES, 2))
     ],
 )
-async def test_a_handler_cleans_up_once(
+OF_EACH_KIND: Final = pytest.mark.parametrize("kind", ["unary", "stream"])
+
+
+async def assert_cleans_up_once(
     causes: tuple[str, ...], kind: str, serve: Callable[[Servicer, AsyncExitStack], Any]
 ) -> None:
     servicer = Servicer()
@@ -218,6 +219,29 @@ async def test_a_handler_cleans_up_once(
     # grpc.aio's context knows nothing of it.
     told = (False, None) if serve is by_grpc else (True, CODES[causes[0]])
     assert servicer.told == [told, told]
+
+
+@OF_EACH_KIND
+@IN_EACH_ORDER
+async def test_a_handler_cleans_up_once(causes: tuple[str, ...], kind: str) -> None:
+    await assert_cleans_up_once(causes, kind, by_listener)
+
+
+class TestWithoutAListener:
+    @pytest.fixture(autouse=True)
+    def _way(self) -> None:
+        """Runs each test once: neither grpc.aio nor an application reads by the transcoder."""
+
+    @pytest.mark.parametrize("serve", [by_grpc, mounted])
+    @OF_EACH_KIND
+    @IN_EACH_ORDER
+    async def test_a_handler_cleans_up_once(
+        self,
+        causes: tuple[str, ...],
+        kind: str,
+        serve: Callable[[Servicer, AsyncExitStack], Any],
+    ) -> None:
+        await assert_cleans_up_once(causes, kind, serve)
 
 
 class Writer(Servicer):

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from actions.v1 import versions_pb2 as versions
 from tests.support.accounts import Accounts
-from tests.support.api_client import JSON, Caller
+from tests.support.api_client import GRPC, JSON, Caller
 from tests.support.api_rows import Refused, Row, assert_refused, refusal
 from tests.support.prepared import action, inactive_action, last_event_at, removed_action
 from zitadel import action_pb2
@@ -223,7 +223,8 @@ async def test_a_restored_version_is_the_state_of_the_action(
     id = await changed_action(caller)
     answer = await caller.ask(protocol, restore_request(id, sequence, if_sequence=5))
     last = 5 + len(added)
-    assert (answer.response.details.sequence, answer.metadata["etag"]) == (last, f'"{last}"')
+    assert answer.response.details.sequence == last
+    assert answer.metadata.get("etag") == (None if protocol == GRPC else f'"{last}"')
     assert answer.response.details.resource_owner == caller.org_id
     listed = (await caller.ask(protocol, list_request(id))).response.versions
     assert [version.event_type for version in listed[: len(added)]] == added[::-1]

@@ -118,20 +118,20 @@ async def test_unknown_methods_make_no_values_of_labels(tmp_path: Path) -> None:
 
 async def test_runs_are_counted_by_outcome(tmp_path: Path) -> None:
     scripts = {
-        "ok": "function a() {}",
-        "failed": "function a() { throw new Error() }",
-        "timeout": "function a() { while (true); }",
+        "function a() {}": "20s",
+        "function a() { throw new Error() }": "20s",
+        "function a() { while (true); }": "0.2s",
     }
     async with running(tmp_path, metrics_listen=FREE) as started:
         assert started.owner is not None
-        for script in scripts.values():
+        for script, timeout in scripts.items():
             status, text = await post(
                 started.listen,
                 "/v1/actions:test",
                 {
                     "flowType": "1",
                     "triggerType": "1",
-                    "script": {"name": "a", "script": script, "timeout": "0.2s"},
+                    "script": {"name": "a", "script": script, "timeout": timeout},
                 },
                 started.owner.token,
             )

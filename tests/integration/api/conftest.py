@@ -5,6 +5,7 @@ as a row of that subject on its store.
 """
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from tests.support import api_table
 from tests.support.accounts import Accounts
 from tests.support.api_client import ApiClient, Caller
 from tests.support.issuer import AUDIENCE, Issuer, Signer
+from tests.support.owners import Owners
 from tests.support.postgresql import shared_server
 from tests.support.real_server import RealServer
 
@@ -73,20 +75,26 @@ async def api(server: RealServer) -> AsyncIterator[ApiClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def owners() -> Callable[[RealServer], Owners]:
+    """Returns the owners of each server."""
+    return functools.cache(lambda server: Owners(server.token))
+
+
 @pytest.fixture
-async def caller(api: ApiClient, accounts: Accounts) -> Caller:
+async def caller(
+    api: ApiClient, server: RealServer, owners: Callable[[RealServer], Owners]
+) -> Caller:
     """The owner of a new organisation."""
-    org_id = await accounts.org()
-    _, token = await accounts.token(await accounts.user(org_id, "ORG_OWNER"))
-    return Caller(api, token, org_id)
+    return await owners(server).take(api)
 
 
 @pytest.fixture
-async def stranger(api: ApiClient, accounts: Accounts) -> Caller:
+async def stranger(
+    api: ApiClient, server: RealServer, owners: Callable[[RealServer], Owners]
+) -> Caller:
     """The owner of another organisation."""
-    org_id = await accounts.org()
-    _, token = await accounts.token(await accounts.user(org_id, "ORG_OWNER"))
-    return Caller(api, token, org_id)
+    return await owners(server).take(api)
 
 
 @pytest.fixture(autouse=True)

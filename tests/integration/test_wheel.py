@@ -104,7 +104,7 @@ def test_the_page_of_an_index_links_to_no_file(wheels: Wheels, package: str) -> 
 def test_the_library_serves_beside_urllib3_2(
     wheels: Wheels, installer: str, tmp_path: Path
 ) -> None:
-    python = environment(tmp_path)
+    python = environment(tmp_path, has_pip=installer == "pip")
     install = installing(installer, python)
     of_the_example = ("grpcio-reflection", "grpcio-status")
     done([*install, str(wheels.library), "urllib3>=2", *of_the_example])
@@ -132,7 +132,7 @@ def test_the_library_serves_beside_urllib3_2(
 def test_the_service_serves_beside_configobj(
     wheels: Wheels, installer: str, tmp_path: Path
 ) -> None:
-    python = environment(tmp_path)
+    python = environment(tmp_path, has_pip=installer == "pip")
     install = installing(installer, python)
     done([*install, str(wheels.service), str(wheels.library), "configobj"])
     done([python, "-c", "from validate import Validator; Validator()"])  # configobj's
@@ -160,9 +160,9 @@ def test_the_service_serves_beside_configobj(
         }
 
 
-def environment(folder: Path) -> str:
+def environment(folder: Path, *, has_pip: bool) -> str:
     """Makes a virtual environment; returns its interpreter."""
-    venv.create(folder / "env", with_pip=True)
+    venv.create(folder / "env", with_pip=has_pip)
     return str(folder / "env" / "bin" / "python")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -444,6 +445,21 @@ async def test_a_bad_stream_is_refused_by_its_end(
     assert server.servicer.seen == []
 
 
+async def test_what_inflates_to_too_much_is_refused_in_a_query_and_an_envelope(
+    server: Server,
+) -> None:
+    bomb = brotli.compress(bytes(1 << 20))
+    query = f"{SAY}?encoding=proto&compression=br&message={quote(bomb)}"
+    answer, body = await ask(server, "GET", query)
+    assert (answer.status, json.loads(body)["code"]) == (429, "resource_exhausted")
+    asked = framed(bomb, flags=COMPRESSED)
+    _, body = await ask(server, "POST", COUNT, asked, JSON_STREAM, Connect_Content_Encoding="br")
+    assert envelopes(body)[1]["error"] == {
+        "code": "resource_exhausted",
+        "message": "a message, inflated, is larger than the limit of 1000 bytes",
+    }
+
+
 @cases(
     "path, content_type, asked",
     {
@@ -460,6 +476,19 @@ async def test_a_deadline_ends_the_call(
     assert error == {"code": "deadline_exceeded", "message": "Deadline Exceeded"}
     async with asyncio.timeout(WAIT_S):
         await server.servicer.cancelled["late"].wait()
+
+
+async def test_a_large_message_is_written_whole_in_json() -> None:
+    async with serving() as server:
+        for path, content_type, asked in (
+            (SAY, JSON, b'{"size":100000}'),
+            (REPEAT, JSON_STREAM, enveloped({"size": 100_000, "count": 1})),
+        ):
+            _, body = await ask(
+                server, "POST", path, asked, content_type, Accept_Encoding="identity"
+            )
+            message = json.loads(body) if path == SAY else envelopes(body)[0][0]
+            assert message["payload"] == b64encode(b"x" * 100_000).decode()
 
 
 async def test_a_client_that_leaves_a_stream_cancels_its_handler(server: Server) -> None:

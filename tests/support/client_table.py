@@ -1,4 +1,4 @@
-"""The table client by case: which gRPC-Web clients were seen to pass which case.
+"""The table client by case: which clients of gRPC-Web and Connect were seen to pass which case.
 
 Knows the rows and the columns, and how both are printed: as Markdown, as in docs/grpc-web.md.
 A test fills the cell that its properties name; what did not run has no cell.
@@ -10,8 +10,12 @@ from typing import Any, Final
 PROPERTY: Final = "gRPC-Web client and case"
 """The name of the property by which a test says which cell it fills: (client, case)."""
 
+BY_GET: Final = "connect-web by Connect in binary"
+"""The client that calls methods without side effects by GET, which no origin is kept from."""
 BROWSER_CLIENTS: Final = (
     "connect-web",
+    "connect-web by Connect in JSON",
+    BY_GET,
     "protobuf-ts binary",
     "protobuf-ts text",
     "grpc-web binary",
@@ -20,6 +24,7 @@ BROWSER_CLIENTS: Final = (
 CLIENTS: Final = (
     *(f"{client}, {where}" for where in ("Node", "Chromium") for client in BROWSER_CLIENTS),
     "buf curl",
+    "buf curl by Connect",
 )
 CASES: Final = (
     "unary",

@@ -261,7 +261,7 @@ class BufCall:
         # The exit status is the gRPC status and three bits of something else.
         assert self.process.returncode >= 8, err.decode()
         (error,) = _documents(err.decode())
-        details = [_detail(**detail) for detail in error.get("details", [])]
+        details = [_detail(detail["type"], detail["value"]) for detail in error.get("details", [])]
         return Outcome(messages, self.process.returncode >> 3, error["message"], details, None)
 
 

@@ -1,13 +1,15 @@
-// One gRPC-Web call by any of the clients, in Node or in a page; the outcome is the same for all:
+// One call over gRPC-Web or Connect by any of the clients, in Node or in a page; the outcome is the same for all:
 // {messages, code, error, details: [{type, value}], metadata}, metadata being the trailing one.
 
-import { connectWeb } from "./clients/connect_web.mjs";
+import { CONNECT_BINARY, CONNECT_JSON, GRPC_WEB, connectWeb } from "./clients/connect_web.mjs";
 import { grpcWebClient } from "./clients/grpc_web.mjs";
 import { protobufTs } from "./clients/protobuf_ts.mjs";
 import { methodOf, registryOf } from "./clients/types.mjs";
 
 const CLIENTS = {
-  "connect-web": connectWeb(),
+  "connect-web": connectWeb(GRPC_WEB),
+  "connect-web by Connect in JSON": connectWeb(CONNECT_JSON),
+  "connect-web by Connect in binary": connectWeb(CONNECT_BINARY),
   "protobuf-ts binary": protobufTs("binary"),
   "protobuf-ts text": protobufTs("text"),
   "grpc-web binary": grpcWebClient("binary"),

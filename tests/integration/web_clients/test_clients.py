@@ -1,4 +1,4 @@
-"""Every real gRPC-Web client against every way that a call ends; the table is printed at the end.
+"""Every real client of gRPC-Web and Connect against every way that a call ends, as a table.
 
 Rule: a test says what the caller sees. What a client itself gets wrong is in `SHOWN` and `LATE`,
 and told in docs/grpc-web.md.
@@ -57,6 +57,8 @@ def client(
         record_property(PROPERTY, (name, marker.args[0]))
     if name == "buf curl":
         return BufCurl(server.url, FILES, tmp_path)
+    if name == "buf curl by Connect":
+        return BufCurl(server.url, FILES, tmp_path, ("--protocol", "connect"))
     client, _, where = name.partition(", ")
     return JavaScript(driver, client, where.lower(), server.url, FILES)
 

@@ -1,13 +1,19 @@
-// connect-web, by its gRPC-Web transport.
+// connect-web, by one of its transports: gRPC-Web, or the Connect protocol.
 
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { detailOf } from "./types.mjs";
 
-export function connectWeb() {
+export const GRPC_WEB = (baseUrl) => createGrpcWebTransport({ baseUrl });
+export const CONNECT_JSON = (baseUrl) => createConnectTransport({ baseUrl });
+// Methods without side effects are called by GET.
+export const CONNECT_BINARY = (baseUrl) =>
+  createConnectTransport({ baseUrl, useBinaryFormat: true, useHttpGet: true });
+
+export function connectWeb(transportTo) {
   return async ({ registry, method, baseUrl, request, headers, timeoutMs, signal, messages }) => {
-    const client = createClient(method.parent, createGrpcWebTransport({ baseUrl }));
+    const client = createClient(method.parent, transportTo(baseUrl));
     const input = fromJson(method.input, request, { registry });
     const keep = (message) => messages.push(toJson(method.output, message, { registry }));
     let metadata = {};

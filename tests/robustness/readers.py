@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from google.protobuf import json_format
+
 from tests.proto.echo_pb2 import CASE_ENDLESS, EchoRequest
 from tests.robustness.raw import exchange, request
 from tests.robustness.scenario import Outcome, Scenario, at_most
@@ -27,6 +29,8 @@ MESSAGE_BYTES: Final = 10_000
 EVERY_S: Final = 0.1
 PATIENCE_S: Final = 10.0
 _TYPE: Final = {"Content-Type": "application/grpc-web+proto"}
+_FORMS: Final = ("", "application/x-ndjson", "application/json", "text/event-stream")
+"""The forms in which streams are asked for: gRPC-Web, which has none, and those of JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +53,21 @@ def call(path: str, message: EchoRequest) -> bytes:
     return request("POST", path, body, headers={**_TYPE, "Content-Length": str(len(body))})
 
 
-def open_endless(address: str, name: str) -> socket.socket:
+def json_call(path: str, message: EchoRequest, accept: str) -> bytes:
+    body = json_format.MessageToJson(message).encode()
+    headers = {"Content-Type": "application/json", "Accept": accept}
+    return request("POST", path, body, headers={**headers, "Content-Length": str(len(body))})
+
+
+def open_endless(address: str, name: str, form: str) -> socket.socket:
     """A connection on which an endless stream has begun, which takes little of it."""
     host, _, port = address.rpartition(":")
     reader = socket.socket()
     reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     reader.settimeout(10)
     reader.connect((host, int(port)))
-    reader.sendall(call(REPEAT, EchoRequest(name=name, case=CASE_ENDLESS, size=MESSAGE_BYTES)))
+    asked = EchoRequest(name=name, case=CASE_ENDLESS, size=MESSAGE_BYTES)
+    reader.sendall(json_call(REPEAT, asked, form) if form else call(REPEAT, asked))
     assert reader.recv(64).startswith(b"HTTP/1.1 200 ")
     return reader
 
@@ -70,7 +81,10 @@ def stop_reading(readers: int, write_timeout_s: float) -> Stopped:
         exchange(address, good)
         before_mib, more_mib = server.resident_mib(), 0.0
         good_answers: set[int] = set()
-        connections = [open_endless(address, str(number)) for number in range(readers)]
+        connections = [
+            open_endless(address, str(number), _FORMS[number % len(_FORMS)])
+            for number in range(readers)
+        ]
         stopped_at = time.monotonic()
         over = executor.submit(server.line)
         while not over.done() and time.monotonic() - stopped_at < write_timeout_s + PATIENCE_S:

@@ -76,6 +76,76 @@ export async function post(page, { origin, url, mode, type, text = "\0\0\0\0\0" 
   );
 }
 
+// Read server-sent events by an EventSource, until a message has this index or the stream fails:
+// {url, until}. Gives each message's id and index, "end", or the status of a failure.
+export async function events(page, { origin, url, until }) {
+  await page.goto(origin);
+  return page.evaluate(
+    ([url, until]) =>
+      new Promise((resolve) => {
+        const seen = [];
+        const source = new EventSource(url);
+        const close = (last) => {
+          source.close();
+          resolve(last === undefined ? seen : [...seen, last]);
+        };
+        source.onmessage = (event) => {
+          const { index } = JSON.parse(event.data);
+          seen.push([event.lastEventId, index]);
+          if (index === until) close();
+        };
+        source.addEventListener("end", () => seen.push("end"));
+        source.addEventListener("error", (event) => {
+          if (event.data) close(JSON.parse(event.data));
+          else if (source.readyState === EventSource.CLOSED) close("closed");
+        });
+      }),
+    [url, until],
+  );
+}
+
+// Read lines of JSON by fetch as they come, and leave after so many: {url, leaveAfter}.
+export async function lines(page, { origin, url, leaveAfter }) {
+  await page.goto(origin);
+  return page.evaluate(
+    async ([url, leaveAfter]) => {
+      const controller = new AbortController();
+      const headers = { accept: "application/x-ndjson" };
+      const response = await fetch(url, { headers, signal: controller.signal });
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      const seen = [];
+      let rest = "";
+      for (let read = await reader.read(); !read.done; read = await reader.read()) {
+        const lines = (rest + read.value).split("\n");
+        rest = lines.pop();
+        seen.push(...lines.map(JSON.parse));
+        if (seen.length >= leaveAfter) {
+          controller.abort();
+          break;
+        }
+      }
+      return seen;
+    },
+    [url, leaveAfter],
+  );
+}
+
+// Read a whole answer as JSON: {url, accept, method, type, text}. `error` is what fetch makes of a cut one.
+export async function whole(page, { origin, url, accept, method = "GET", type, text }) {
+  await page.goto(origin);
+  return page.evaluate(
+    async ([url, accept, method, type, body]) => {
+      const headers = { accept, ...(type && { "content-type": type }) };
+      try {
+        return await (await fetch(url, { method, headers, body })).json();
+      } catch (error) {
+        return { error: error.name };
+      }
+    },
+    [url, accept, method, type, text],
+  );
+}
+
 const BUSY = "[aria-disabled=true]";
 
 // examples/browser as a reader of its screen has it.

@@ -24,7 +24,7 @@ from server.cli.failures import Failed
 from server.cli.performing import AS_JSON, keyed, stored
 
 if TYPE_CHECKING:
-    from server.connecting.plan import Wanted
+    from server.connecting.wanted import Wanted
 
 
 @click.command(
@@ -79,7 +79,7 @@ def connect(
     """
     import asyncio
 
-    from server.connecting.plan import Wanted
+    from server.connecting.wanted import Wanted
 
     wanted = Wanted(
         name=urlsplit(zitadel).netloc,
@@ -111,12 +111,12 @@ async def _connect(
     if not wanted.orgs:
         wanted = replace(wanted, orgs=await _same_orgs(sides, bound))
     plan = await sides.connection.plan(wanted, link, there)
-    if not plan.orgs:
+    if not plan.here.orgs:
         raise Failed(
             "no organisation has the same id here and in ZITADEL, so no login would run actions:"
             " import some (import zitadel), or bind them (--org THEIRS=OURS)"
         )
-    by_hand = await active_there(sides.zitadel, plan.orgs, plan.conditions)
+    by_hand = await active_there(sides.zitadel, plan.here.orgs, plan.conditions)
     by_hand += about_url(wanted.public_url)
     if not as_json:
         show("plan", plan.lines or ["nothing to change"])

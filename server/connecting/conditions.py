@@ -24,7 +24,7 @@ class Condition:
     """Describes a condition.
 
     Attributes:
-        name: for options and texts.
+        name: short, for options and texts.
         message: as ZITADEL has it.
         wider: messages of conditions that apply while this one has no targets, the nearest first.
         triggers: of actions that ZITADEL would run at it, too, if it has them.
@@ -34,6 +34,11 @@ class Condition:
     message: Message
     wider: tuple[Message, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+
+    @property
+    def named(self) -> str:
+        """Returns the condition for texts, as executions have it."""
+        return Execution(self.message, ()).named
 
 
 def _function(name: str, trigger: Trigger) -> Condition:

@@ -16,9 +16,10 @@ from server.connecting.actions_api import ActionsApi, TargetThere, There
 from server.connecting.conditions import Condition, with_target
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link, calls, link_of
-from server.connecting.plan import Key, Plan, Wanted, plan_of
+from server.connecting.plan import Key, Plan, plan_of
 from server.connecting.probe import Probe, ProbeAnswer
 from server.connecting.removal import Removal
+from server.connecting.wanted import Wanted
 
 M = TypeVar("M", bound=Message)
 Ask: TypeAlias = Callable[[Message], Awaitable[Message]]
@@ -111,7 +112,7 @@ class Connection:
             await self._asked(update, pb.UpdateTargetResponse)
         if is_tested and key:
             await self._test(plan.form(here).endpoint, key)
-        await self._call(plan.missing, there)
+        await self._call([condition for condition, _ in plan.missing], there)
         for surplus in plan.link.surplus:
             await self.api.delete_target(surplus.id)
         return here, there
@@ -131,18 +132,19 @@ class Connection:
             await self._asked(delete, pb.DeleteTargetResponse)
 
     async def _here(self, plan: Plan) -> str:
-        if isinstance(plan.here, pb.CreateTargetRequest):
-            return (await self._asked(plan.here, pb.CreateTargetResponse)).target.id
-        if plan.here is not None:
-            await self._asked(plan.here, pb.UpdateTargetResponse)
-        return plan.here_id
+        request = plan.here.request
+        if isinstance(request, pb.CreateTargetRequest):
+            return (await self._asked(request, pb.CreateTargetResponse)).target.id
+        if request is not None:
+            await self._asked(request, pb.UpdateTargetResponse)
+        return plan.here.id
 
     async def _there(self, plan: Plan, here: str) -> tuple[str, str]:
         """Returns the id of the target in ZITADEL, and its signing key if ZITADEL shows it."""
         form, target = plan.form(here), plan.link.there
         if target is None:
             return await self.api.create_target(plan.wanted.name_there, form)
-        if plan.is_form_set:
+        if not form.fits(target):
             await self.api.update_target(target.id, form)
         if plan.key is Key.RENEW:
             return target.id, await self.api.new_key(target.id)

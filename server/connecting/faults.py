@@ -9,7 +9,6 @@ from server.connecting.actions_api import (
     JSON,
     JWE,
     JWT,
-    Execution,
     TargetThere,
     There,
     duration_text,
@@ -92,8 +91,7 @@ def _of_executions(found: Found, there: TargetThere) -> Iterator[str]:
         times = target_ids_at(condition, found.there.executions).count(there.id)
         if times != 1:
             called = f"called {times} times" if times else "not called"
-            at = Execution(condition.message, ()).named
-            yield f"target {there.id} in ZITADEL is {called} at {at}: {_CONNECT}"
+            yield (f"target {there.id} in ZITADEL is {called} at {condition.named}: {_CONNECT}")
     for other in found.link.surplus:
         yield f"target {other.id} in ZITADEL has the same path, and nothing calls it: {_CONNECT}"
     for other in found.link.doubles:

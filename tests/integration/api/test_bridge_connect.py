@@ -14,9 +14,10 @@ from actions.v1 import bridge_pb2, execution_pb2
 from server.connecting.actions_api import ActionsApi
 from server.connecting.connection import Connection
 from server.connecting.errors import ConnectError
-from server.connecting.plan import Plan, Wanted
+from server.connecting.plan import Plan
 from server.connecting.probe import ProbeAnswer, probe
 from server.connecting.removal import removal_of
+from server.connecting.wanted import Wanted
 from server.zitadel_client import zitadel_client
 from tests.support.accounts import Accounts
 from tests.support.api_client import ApiClient, Caller
@@ -213,7 +214,7 @@ async def test_a_trial_says_what_would_run_and_runs_nothing(sides: Sides, caller
 async def test_a_second_run_changes_nothing(sides: Sides) -> None:
     assert len((await sides.connect()).lines) == 6
     before, done = await sides.target_here(), [*sides.actions.done]
-    assert (await sides.connect()).lines == ()
+    assert (await sides.connect()).lines == []
     assert (await sides.target_here(), sides.actions.done) == (before, done)
 
 
@@ -261,7 +262,7 @@ async def test_creations_run_actions_where_methods_call_the_target(
         request = {"profile": {"givenName": "Ada", "familyName": "Lovelace"}}
         sent = await zitadel.requested(method, request, THERE)
     assert sent["profile"]["nickName"] == "ours"
-    assert (await sides.connect(has_login_v2=True)).lines == ()
+    assert (await sides.connect(has_login_v2=True)).lines == []
     assert len(sides.actions.lists()) == 11
     await sides.disconnect()
     assert sides.actions.lists() == {}
@@ -288,7 +289,7 @@ async def test_payloads_that_are_jwts_stay_so(sides: Sides, owner: Caller) -> No
     (target,) = sides.actions.targets.values()
     assert target["payloadType"] == "PAYLOAD_TYPE_JWT"
     before = await sides.target_here()
-    assert (await sides.connect()).lines == ()
+    assert (await sides.connect()).lines == []
     assert await sides.target_here() == before
 
 
@@ -304,7 +305,7 @@ async def test_targets_of_others_keep_their_places(sides: Sides) -> None:
         for name, ids in zip(FUNCTIONS, ([first, second, own], [own], [own]), strict=True)
     }
     sides.actions.calls_at("preuserinfo", first, own, second)
-    assert (await sides.connect()).lines == ()
+    assert (await sides.connect()).lines == []
     assert sides.actions.called_at("preuserinfo") == [first, own, second]
     await sides.disconnect()
     assert (sides.actions.lists(), sides.actions.targets) == before
@@ -334,7 +335,7 @@ async def test_a_key_that_is_another_is_stored_again(sides: Sides) -> None:
     sides.actions.call("UpdateTarget", {"id": target["id"], "expirationSigningKey": "0s"})
     with pytest.raises(ExecutionFailed):
         await sides.login()
-    assert (await sides.connect()).lines == ("store its signing key here",)
+    assert (await sides.connect()).lines == ["store its signing key here"]
     assert (await sides.login()).claims == {}
 
 
@@ -359,7 +360,7 @@ async def test_keys_that_are_not_shown_are_renewed_until_functions_call(sides: S
         await sides.connect(Life(2))
     assert "have ZITADEL make a new signing key" in "".join((await sides.connect()).lines)
     assert (await sides.login()).claims == {}
-    assert (await sides.connect()).lines == ()
+    assert (await sides.connect()).lines == []
 
 
 async def test_zitadel_calls_nothing_that_does_not_answer(sides: Sides) -> None:
@@ -371,7 +372,7 @@ async def test_zitadel_calls_nothing_that_does_not_answer(sides: Sides) -> None:
     assert len(sides.actions.lists()) == 3
     lines = (await sides.connect()).lines
     assert lines[0].startswith("change target ")
-    assert lines[1:] == ("store its signing key here, if it is another",)
+    assert lines[1:] == ["store its signing key here, if it is another"]
     assert (await sides.login()).claims == {}
 
 

@@ -8,7 +8,8 @@ from actions.v1 import bridge_pb2 as pb
 from server.connecting.actions_api import JSON, JWE, JWT, Execution, TargetForm, TargetThere, There
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link
-from server.connecting.plan import Key, Plan, Wanted, plan_of
+from server.connecting.plan import Key, Plan, plan_of
+from server.connecting.wanted import Wanted
 from tests.support.tables import cases
 
 FUNCTIONS = ("preuserinfo", "preaccesstoken", "presamlresponse")
@@ -53,30 +54,35 @@ def plan(
 
 def names(planned: Plan) -> list[str]:
     """Returns the conditions at which the target is not called yet."""
-    return [condition.name for condition in planned.missing]
+    return [condition.name for condition, _ in planned.missing]
 
 
 def test_what_is_as_wanted_stays() -> None:
     same = plan()
-    assert (same.here, same.is_form_set, same.key, names(same)) == (None, False, Key.KEEP, [])
-    assert same.lines == ()
+    assert (same.here.request, same.is_form_set, same.key, names(same)) == (
+        None,
+        False,
+        Key.KEEP,
+        [],
+    )
+    assert same.lines == []
 
 
 def test_all_is_made_where_there_is_nothing() -> None:
     made = plan(link=Link(), there=EMPTY)
     create = pb.CreateTargetRequest(name="zitadel.example", orgs={"100": "200"})
     create.timeout.FromSeconds(10)
-    assert made.here == create
+    assert made.here.request == create
     assert made.form("5") == TargetForm("https://us.example/targets/5", 10_000, interrupts=True)
-    assert (made.is_form_set, made.key, names(made)) == (True, Key.SET, [*FUNCTIONS])
-    assert made.lines == (
+    assert (made.key, names(made)) == (Key.SET, [*FUNCTIONS])
+    assert made.lines == [
         "create target zitadel.example here, for 1 organisation (100=200)",
         "create a target in ZITADEL, time limit 10s",
         "store its signing key here",
         "have ZITADEL call it at function preuserinfo, after 1 other",
         "have ZITADEL call it at function preaccesstoken",
         "have ZITADEL call it at function presamlresponse",
-    )
+    ]
 
 
 @cases(
@@ -105,8 +111,8 @@ def test_all_is_made_where_there_is_nothing() -> None:
 )  # fmt: skip
 def test_the_target_here_is_changed(wanted: Wanted, ours: pb.Target, line: str) -> None:
     changed = plan(wanted, Link(ours, TARGET))
-    assert isinstance(changed.here, pb.UpdateTargetRequest)
-    assert changed.here.target_id == "1"
+    assert isinstance(changed.here.request, pb.UpdateTargetRequest)
+    assert changed.here.request.target_id == "1"
     assert line in changed.lines
 
 
@@ -114,12 +120,12 @@ def test_settings_that_are_not_given_are_those_that_are_here() -> None:
     ours = here(ignores_failures=True)
     ours.timeout.FromSeconds(3)
     kept = plan(link=Link(ours, TARGET))
-    assert kept.here is None
+    assert kept.here.request is None
     assert kept.form("1") == TargetForm("https://us.example/targets/1", 3000, interrupts=False)
-    assert kept.lines == (
+    assert kept.lines == [
         "change target 91 in ZITADEL: endpoint https://us.example/targets/1, time limit 3s,"
         " payloads JSON",
-    )
+    ]
 
 
 @cases(

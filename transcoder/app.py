@@ -45,6 +45,7 @@ from transcoder.protocols.rest_requests import StreamReaders
 from transcoder.protocols.rest_streams import RestStreams
 from transcoder.protocols.stream_formats import StreamFormats
 from transcoder.protocols.unrouted import Unrouted
+from transcoder.protocols.websocket.handler import WebSockets
 from transcoder.registry import Registry, methods_of
 from transcoder.routing.service_config import ServiceConfig
 from transcoder.tasks import Tasks
@@ -60,7 +61,7 @@ _STREAMING_KINDS: Final = {
 
 
 class Transcoder:
-    """Serves gRPC services as JSON and gRPC-Web.
+    """Serves gRPC services as JSON, gRPC-Web and over WebSocket.
 
     Registers services as a `grpc.aio.Server` does: every generated `add_*_to_server` works on it.
     """
@@ -192,8 +193,18 @@ class Transcoder:
             ceiling=ceiling,
             compress_min_bytes=compressed_min_bytes,
         )
+        self._web_sockets = WebSockets(
+            self._registry,
+            self._backend,
+            errors,
+            limits=limits,
+            offload=self._offload,
+            ceiling=ceiling,
+            cors=cors,
+            tasks=self._tasks,
+        )
         self._dispatcher = Dispatcher(
-            [self._grpc_web, connect],
+            [self._grpc_web, self._web_sockets, connect],
             rest,
             options=ExchangeOptions(
                 cors=cors,
@@ -382,6 +393,9 @@ class Transcoder:
         async def require_selected(_: web.Application) -> None:
             self._registry.require_selected()
 
+        async def stop_sockets(_: web.Application) -> None:
+            self._web_sockets.stop()
+
         async def close(_: web.Application) -> None:
             await self._tasks.ended(LINGER_S)
             self._close_threads()
@@ -396,6 +410,7 @@ class Transcoder:
             "*", "/{path:.*}", self._dispatcher.answer_mounted, expect_handler=expect_nothing
         )
         application.on_startup.append(require_selected)
+        application.on_shutdown.append(stop_sockets)
         application.on_cleanup.append(close)
         self.set_ready(True)
         return application

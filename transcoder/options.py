@@ -92,6 +92,9 @@ class Limits:
     """Max seconds of an idle connection, before its first request and between two (R20)."""
     write_timeout_s: float = 30.0
     """Max seconds for a client to take 64 KiB, or the rest, of a waiting answer (R22)."""
+    ping_interval_s: float = 20.0
+    """Seconds without data of a WebSocket's client after which it is pinged; after as many more its
+    connection is closed (RFC 6455 section 5.5.2)."""
     connections_max: int = 4000
     """Max connections open at once; more are closed as soon as they are accepted (R23)."""
     drain_timeout_s: float = 10.0

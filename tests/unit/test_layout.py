@@ -37,6 +37,8 @@ OF_THE_LOOP = {
     "transcoder/http/whole_requests.py",
     "transcoder/protocols/rest_streams.py",
     "transcoder/protocols/streams.py",
+    "transcoder/protocols/websocket/handler.py",
+    "transcoder/protocols/websocket/socket.py",
     "transcoder/tasks.py",
     "transcoder/threads.py",
 }

@@ -29,7 +29,7 @@ def test_no_table_is_missing() -> None:
         "Bodies": 21,
         "Headers": 11,
         "Errors": 22,
-        "Streams": 8,
+        "Streams": 10,
     }
 
 

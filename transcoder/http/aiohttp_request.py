@@ -10,6 +10,7 @@ from transcoder.errors import TranscodeError, client_left, malformed
 from transcoder.http.half_closed import CONTINUE
 from transcoder.http.request import Request
 from transcoder.http.response import HeaderList, HeaderPairs, last_chunk, with_connection_close
+from transcoder.http.switched import Receiver, Wire
 
 
 class AiohttpRequest(Request):
@@ -17,11 +18,12 @@ class AiohttpRequest(Request):
 
     Attributes:
         begun: aiohttp's answer, if it is written in pieces; set when it begins.
+        receiver: gets what follows the request, once it has left HTTP; else None.
     """
 
     begun: web.StreamResponse
 
-    __slots__ = ("_content", "_is_invited", "_request", "begun", "version")
+    __slots__ = ("_content", "_is_invited", "_request", "begun", "receiver", "version")
 
     def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
@@ -33,6 +35,7 @@ class AiohttpRequest(Request):
         self.headers = request.headers
         self.peername = request.protocol.peername
         self.call = None
+        self.receiver: Receiver | None = None
 
     @property
     def certificate(self) -> Mapping[str, Any] | None:
@@ -103,6 +106,18 @@ class AiohttpRequest(Request):
         if transport is not None:
             transport.close()
 
+    @property
+    def may_switch(self) -> bool:
+        return self.version >= HttpVersion11 and not self.has_body
+
+    async def switch(self, headers: HeaderList, receiver: Receiver) -> Wire:
+        self.begun = web.StreamResponse(status=101, headers=headers)
+        self.begun.force_close()
+        await self.begun.prepare(self._request)
+        self.receiver = receiver
+        self._request.protocol.set_parser(receiver)  # type: ignore[arg-type]  # has what it calls
+        return AiohttpWire(self._request)
+
     def _invite(self) -> None:
         """Sends 100 Continue, once, to a client that waits for it (RFC 9110 section 10.1.1)."""
         if self._is_invited:
@@ -124,3 +139,38 @@ class AiohttpRequest(Request):
         if not self.is_inflated:
             what = "its chunks are malformed"
         return with_connection_close(malformed(f"request body: {what}"))
+
+
+class AiohttpWire:
+    """The connection of a request that has left HTTP."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._protocol = request.protocol
+        self._writer = request.writer
+
+    @property
+    def is_full(self) -> bool:
+        return self._protocol.writing_paused
+
+    def write(self, octets: bytes) -> None:
+        transport = self._protocol.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the connection is closed")
+        transport.write(octets)
+
+    async def drained(self) -> None:
+        await self._writer.drain()
+
+    def read_on(self, *, is_on: bool) -> None:
+        if is_on:
+            self._protocol.resume_reading()
+        else:
+            self._protocol.pause_reading()
+
+    def close(self) -> None:
+        if self._protocol.transport is not None:
+            self._protocol.transport.close()
+
+    def abort(self) -> None:
+        if self._protocol.transport is not None:
+            self._protocol.transport.abort()

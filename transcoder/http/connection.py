@@ -174,7 +174,9 @@ class HttpConnection(web.RequestHandler):
         if request is None or self._discard_left is not None:
             self.force_close()
             return False
-        if request.writer.output_size == 0 and not self.writing_paused and self._wire is not None:
+        if self.serving is not None and self.serving.receiver is not None:
+            self.serving.receiver.stop()
+        elif request.writer.output_size == 0 and not self.writing_paused and self._wire is not None:
             self._connections.tell_stop(self._wire, request.method, self.serving)
         self._cancel()
         self.force_close()
@@ -215,6 +217,8 @@ class HttpConnection(web.RequestHandler):
         request = self._request
         if request is None or self._discard_left is not None:
             is_waiting = bool(self._messages)
+        elif self.serving is not None and self.serving.receiver is not None:
+            is_waiting = False
         else:
             is_waiting = request.content.is_eof()
         is_waiting = is_waiting and self._wire is not None and may_half_close(self._wire)

@@ -109,7 +109,16 @@ class Cors:
             origin: the request's Origin header.
             headers: all of the request's, looked up by any case.
         """
-        if verb in _SAFE or (origin is None and "Sec-Fetch-Site" not in headers):
+        return verb not in _SAFE and self.refuses_page(origin, headers)
+
+    def refuses_page(self, origin: str | None, headers: Mapping[str, str]) -> bool:
+        """True if the page that makes a browser send a request is of an origin not allowed.
+
+        Args:
+            origin: the request's Origin header.
+            headers: all of the request's, looked up by any case.
+        """
+        if origin is None and "Sec-Fetch-Site" not in headers:
             return False
         return _is_foreign(origin, headers) and (origin is None or not self._allows(origin))
 

@@ -27,6 +27,7 @@ from transcoder.http.headers import ForwardedMetadata, HttpMetadata, deadline_of
 from transcoder.http.peer_certificates import UNKNOWN, AuthContext, auth_context_of
 from transcoder.http.request import Request
 from transcoder.http.response import HeaderList, HeaderPairs, Responses
+from transcoder.http.switched import Receiver, Wire
 
 logger = logging.getLogger(__name__)
 
@@ -231,6 +232,15 @@ class HttpExchange(Exchange):
         options, out = self._options, self.answer_headers
         out += options.cors.response_headers(self.headers.get("Origin"), out)
         await self.request.begin(status, [*out, *options.responses.always])
+
+    async def switch(self, headers: HeaderList, receiver: Receiver) -> Wire:
+        """Leaves HTTP (101), by an answer with these headers and those that it has already.
+
+        Raises:
+            OSError: the client left.
+        """
+        out = [*self.answer_headers, *headers, *self._options.responses.always]
+        return await self.request.switch(out, receiver)
 
     async def write(self, piece: bytes) -> None:
         await self.request.write(piece)

@@ -15,8 +15,9 @@ from grpc import StatusCode
 from multidict import CIMultiDictProxy
 
 from transcoder.call import Call
-from transcoder.errors import TranscodeError
+from transcoder.errors import TranscodeError, unimplemented
 from transcoder.http.response import Answer, HeaderList, HeaderPairs
+from transcoder.http.switched import Receiver, Wire
 
 
 class Request(ABC):
@@ -114,6 +115,23 @@ class Request(ABC):
     @abstractmethod
     def cut(self) -> None:
         """Closes the connection after what was written, without the last chunk."""
+
+    @property
+    def may_switch(self) -> bool:
+        """True if `switch` can take over the connection of the request."""
+        return False
+
+    async def switch(self, headers: HeaderList, receiver: Receiver) -> Wire:
+        """Accepts an Upgrade (101); all that follows belongs to another protocol.
+
+        Args:
+            headers: of the answer.
+            receiver: gets what the client sends from now on.
+
+        Raises:
+            OSError: the client left.
+        """
+        raise unimplemented(f"a request of {type(self).__name__} cannot change the protocol")
 
     @property
     def content_length(self) -> int | None:

@@ -1,7 +1,8 @@
 """Finds requests behind which aiohttp's parser loses data: those that ask for another protocol.
 
 Follows RFC 9110 section 7.8 (a server may ignore Upgrade) and RFC 9112 section 9.3.2 (pipelining).
-The listener never changes the protocol. Behind a request with Upgrade, aiohttp's parser drops the
+The listener changes the protocol for a WebSocket alone, whose connection serves no more requests.
+Behind a request with Upgrade, aiohttp's parser drops the
 data that it has received; behind one for a WebSocket, and behind CONNECT, it parses no more.
 
 Rule: in doubt the connection is closed after the answer, so that the client sends again. Java's

@@ -9,8 +9,10 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
+from transcoder.call import Method
 from transcoder.codec.codec import Codec
-from transcoder.errors import TranscodeError, status_json
+from transcoder.codec.scalars import Fault
+from transcoder.errors import TranscodeError, internal_error, status_json, without_values
 from transcoder.http.body import JSON_TYPE
 from transcoder.http.response import HeaderList
 from transcoder.protocols.protocol import WholeAnswer
@@ -33,6 +35,10 @@ class JsonErrors:
         """Returns the JSON of an error."""
         return status_json(error, self._details(error), has_envelope=self.has_envelope)
 
+    def status(self, error: TranscodeError) -> bytes:
+        """Returns an error as google.rpc.Status, for what has an envelope of its own."""
+        return status_json(error, self._details(error))
+
     def answer(self, error: TranscodeError, out: HeaderList) -> WholeAnswer:
         """Makes the answer of an error, and adds its headers to the answer's."""
         out += error.headers
@@ -49,3 +55,12 @@ class JsonErrors:
         except DecodeError:
             logger.warning("dropped grpc-status-details-bin: not a google.rpc.Status")
             return []
+
+
+def unwritable(fault: Fault, method: Method, request_id: object) -> TranscodeError:
+    """Returns INTERNAL for a response that has no JSON form; only the log has the reason."""
+    reason = without_values(fault.text("the message"))
+    logger.error(
+        "answer of %s has no JSON form: %s, request id %s", method.path, reason, request_id
+    )
+    return internal_error(request_id)

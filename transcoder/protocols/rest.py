@@ -7,7 +7,6 @@ Follows google/api/http.proto, "gRPC Transcoding", and google/rpc/code.proto.
 Rule: a response that cannot be written as JSON is answered INTERNAL; only the log has the reason.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
@@ -18,8 +17,6 @@ from transcoder.call import Backend
 from transcoder.codec.scalars import Fault
 from transcoder.errors import (
     TranscodeError,
-    internal_error,
-    without_values,
 )
 from transcoder.http.body import JSON_TYPE, BodyReader
 from transcoder.http.ceiling import Held
@@ -30,14 +27,12 @@ from transcoder.http.offload import Offload
 from transcoder.http.response import NO_CONTENT
 from transcoder.protocols import http_bodies, plain_text
 from transcoder.protocols.failures import failure_of
-from transcoder.protocols.json_errors import JsonErrors
+from transcoder.protocols.json_errors import JsonErrors, unwritable
 from transcoder.protocols.protocol import WholeAnswer
 from transcoder.protocols.rest_requests import OneRequest, StreamedRequests, StreamReaders
 from transcoder.protocols.rest_streams import RestStreams
 from transcoder.protocols.stream_calls import Receive
 from transcoder.registry import Registry, Route
-
-logger = logging.getLogger(__name__)
 
 AnswerUnrouted = Callable[[HttpExchange, TranscodeError], Awaitable[WholeAnswer]]
 """Answers a request that no route serves, or raises."""
@@ -166,15 +161,8 @@ class Rest:
             else:
                 body = await self._encode_in_thread(route, call.response)
         except Fault as fault:
-            reason = without_values(fault.text("the message"))
-            logger.error(
-                "answer of %s has no JSON form: %s, request id %s",
-                route.method.path,
-                reason,
-                exchange.request_id,
-            )
             del out[1:]  # the headers of the answer that failed
-            return self.failure(exchange, internal_error(exchange.request_id))
+            return self.failure(exchange, unwritable(fault, route.method, exchange.request_id))
         out.append(("Content-Type", JSON_TYPE))
         return status, body
 

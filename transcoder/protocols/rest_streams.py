@@ -9,7 +9,6 @@ Rule 2: a message is encoded before the first wait, as servicers reuse messages.
 
 import asyncio
 import contextlib
-import logging
 from typing import Final
 
 from google.protobuf.message import Message
@@ -19,8 +18,6 @@ from transcoder.codec.scalars import Fault
 from transcoder.errors import (
     EnoughSent,
     TranscodeError,
-    internal_error,
-    without_values,
 )
 from transcoder.http.encodings import IDENTITY, preferred
 from transcoder.http.exchange import HttpExchange
@@ -30,7 +27,7 @@ from transcoder.http.response import NO_CONTENT, HeaderPairs
 from transcoder.http.stream_encodings import StreamDeflater, stream_deflater
 from transcoder.protocols.failures import failure_of
 from transcoder.protocols.http_bodies import HttpBodyStreamCall
-from transcoder.protocols.json_errors import JsonErrors
+from transcoder.protocols.json_errors import JsonErrors, unwritable
 from transcoder.protocols.protocol import WholeAnswer
 from transcoder.protocols.stream_calls import Receive, RestStreamCall
 from transcoder.protocols.stream_formats import (
@@ -43,8 +40,6 @@ from transcoder.protocols.stream_formats import (
 )
 from transcoder.protocols.streams import left_stream
 from transcoder.registry import Route
-
-logger = logging.getLogger(__name__)
 
 # Proxies that gather an answer would hold messages back; nginx is told by this header.
 _UNBUFFERED: Final = ("X-Accel-Buffering", "no")
@@ -275,14 +270,7 @@ class JsonStreamCall(RestStreamCall):
         try:
             text = route.encode(message)
         except Fault as fault:
-            reason = without_values(fault.text("the message"))
-            logger.error(
-                "answer of %s has no JSON form: %s, request id %s",
-                route.method.path,
-                reason,
-                exchange.request_id,
-            )
-            raise internal_error(exchange.request_id) from None
+            raise unwritable(fault, route.method, exchange.request_id) from None
         form = self._form
         if route.event_id is not None and form.content_type == EVENTS:
             text += event_id(route.event_id(message))

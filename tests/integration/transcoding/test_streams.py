@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
+from tests.proto.everything_pb2 import Everything
 from tests.support.everything_fixture import Exchange, Row, refused, registered, run, serving
 from tests.support.tables import cases
 from transcoder import JsonOptions
@@ -56,6 +57,32 @@ class Streamed:
             for name, value in self.has:
                 assert answer.headers[name] == value
 
+
+@dataclass(frozen=True, slots=True)
+class Socketed:
+    """Messages that a WebSocket is sent, and all that it answers; then its close code."""
+
+    path: str
+    sent: tuple[str | bytes, ...]
+    expected: tuple[str | bytes | int, ...]
+
+    async def __call__(self) -> None:
+        got: list[object] = []
+        async with (
+            serving(registered()) as session,
+            session.ws_connect(URL(self.path, encoded=True)) as client,
+        ):
+            for message in self.sent:
+                if isinstance(message, str):
+                    await client.send_str(message)
+                else:
+                    await client.send_bytes(message)
+            got = [received.data async for received in client]
+            assert (*got, client.close_code) == self.expected, self.path
+
+
+BY_PATH = Everything(name="from the path", an_int32=1).SerializeToString()
+DONE = '{"status":{"code":0}}'
 
 ROWS = {
     "the form of a stream": (
@@ -121,6 +148,40 @@ ROWS = {
     ),
     "compression of a stream": (
         Streamed(TWICE, '[{"size":3},{"size":3}]', ARRAY, coding="gzip", has=GZIP),
+    ),
+    "a WebSocket on the path of a method": (
+        Socketed(
+            "/v1/upload/x",
+            ('{"aBool":true}', ""),
+            ('{"result":{"name":"x","aBool":true}}', DONE, 1000),
+        ),
+        Socketed(
+            "/v1/watch?an_int32=2&part.size=3",
+            (),
+            ('{"result":{"size":3}}', '{"result":{"size":3}}', DONE, 1000),
+        ),
+        Socketed("/v1/watch?text=gone", (), ('{"result":{}}', f'{{"status":{GONE}}}', 4005)),
+        Socketed(
+            "/v1/watch?an_int32=x",
+            (),
+            (
+                '{"status":{"code":3,"message":'
+                "\"query parameter 'an_int32': expected int32, got 'x'\"}}",
+                4003,
+            ),
+        ),
+        Socketed(
+            "/v1/upload/x",
+            ("{}", '{"aBool":1}'),
+            ('{"status":{"code":3,"message":"message 2: aBool: expected bool, got 1"}}', 4003),
+        ),
+    ),
+    "a WebSocket that sends protobuf": (
+        Socketed(
+            "/v1/upload/from%20the%20path",
+            (Everything(name="y", an_int32=1).SerializeToString(), ""),
+            (BY_PATH, DONE, 1000),
+        ),
     ),
 }
 

@@ -5,16 +5,14 @@ Rule: a response that cannot be written as JSON is answered INTERNAL; only the l
 """
 
 import enum
-import logging
 
 from google.protobuf.message import DecodeError, Message
 
 from transcoder.codec.scalars import Fault
-from transcoder.errors import internal_error, malformed, without_values
+from transcoder.errors import malformed
 from transcoder.http.offload import Offload
+from transcoder.protocols.json_errors import unwritable
 from transcoder.registry import Route
-
-logger = logging.getLogger(__name__)
 
 
 class Form(enum.Enum):
@@ -98,10 +96,4 @@ class Messages:
         try:
             return self._route.encode(message)
         except Fault as fault:
-            logger.error(
-                "answer of %s has no JSON form: %s, request id %s",
-                self._route.method.path,
-                without_values(fault.text("the message")),
-                self._request_id,
-            )
-            raise internal_error(self._request_id) from None
+            raise unwritable(fault, self._route.method, self._request_id) from None

@@ -1,0 +1,1 @@
+"""Serves calls over WebSocket."""

@@ -1,0 +1,164 @@
+"""Runs a call over a WebSocket: its requests and responses are messages there.
+
+Follows google/api/http.proto: a text message is bound as a body is.
+Rule: answers have the form of the client's first message, unless the subprotocol says which.
+"""
+
+from typing import Final
+
+from google.protobuf.message import DecodeError, Message
+
+from transcoder.codec.scalars import Fault
+from transcoder.errors import TranscodeError, malformed
+from transcoder.http.exchange import HttpExchange
+from transcoder.http.offload import Offload
+from transcoder.options import Limits
+from transcoder.protocols.json_errors import unwritable
+from transcoder.protocols.streams import StreamingCall
+from transcoder.protocols.websocket.endings import headers_frame
+from transcoder.protocols.websocket.framing import Kind, Received, frame
+from transcoder.protocols.websocket.socket import HALF_CLOSE, Socket
+from transcoder.registry import Route
+from transcoder.routing.router import RouteMatch
+
+
+class SocketCall(StreamingCall):
+    """A call whose messages are those of a WebSocket."""
+
+    __slots__ = (
+        "_count",
+        "_http",
+        "_is_binary",
+        "_is_received",
+        "_limits",
+        "_match",
+        "_offload",
+        "_socket",
+    )
+
+    protocol = "websocket"
+
+    def __init__(
+        self,
+        exchange: HttpExchange,
+        match: RouteMatch[Route],
+        socket: Socket,
+        *,
+        is_binary: bool | None,
+        limits: Limits,
+        offload: Offload,
+    ) -> None:
+        """Prepares a call.
+
+        Args:
+            exchange: its headers are the metadata of the call.
+            match: the route of the method.
+            socket: carries the messages.
+            is_binary: True sends protobuf, False JSON; None follows the first message.
+            limits: of waits, and of messages that are read on the event loop.
+            offload: reads and writes large messages.
+
+        Raises:
+            TranscodeError: a header is malformed.
+        """
+        super().__init__(match.target.method, exchange)
+        self._http: Final = exchange
+        self._match = match
+        self._socket = socket
+        self._is_binary = is_binary
+        self._limits = limits
+        self._offload = offload
+        self._is_received = False
+        self._count = 0
+
+    async def receive(self) -> Message | None:
+        if self._is_received:
+            return None
+        try:
+            return await self._receive()
+        except TranscodeError as error:
+            self._http.log_refusal(error)
+            raise
+
+    async def _receive(self) -> Message | None:
+        (route, variables), limits = self._match, self._limits
+        if not route.binder.reads_body:
+            self._end_of_requests()
+            return route.binder.bind(variables, self.exchange.query, b"")
+        is_stream = self.method.client_streaming
+        received = await self._socket.next(
+            begin_s=limits.stream_idle_timeout_s if is_stream else limits.body_timeout_s,
+            what="the next message" if is_stream else "the message",
+        )
+        if received == HALF_CLOSE or not is_stream:
+            self._end_of_requests()
+        if received == HALF_CLOSE:
+            if is_stream:
+                return None
+            return route.binder.bind(variables, self.exchange.query, b"")
+        self._count += 1
+        if self._is_binary is None:
+            self._is_binary = received.kind is Kind.BINARY
+        if self.turn.is_over:
+            await self.turn.share()
+        if len(received.data) <= limits.inline_max_bytes:
+            return self._bind(received)
+        return await self._offload.request(self._bind, received)
+
+    def _end_of_requests(self) -> None:
+        self._is_received = True
+        self._socket.expect_no_more()
+
+    def _bind(self, received: Received) -> Message:
+        """Makes a request of a message."""
+        (route, variables), kind = self._match, received.kind
+        try:
+            if kind is Kind.TEXT:
+                return route.binder.bind(variables, self.exchange.query, received.data)
+            message = _parsed(route.method.request_type, received.data)
+            route.binder.bind_path(variables, message)
+        except TranscodeError as error:
+            raise malformed(f"message {self._count}: {error.message}") from None
+        return message
+
+    async def piece_of(self, message: Message) -> bytes:
+        if self._is_binary:
+            # Of the class: a field may have that name.
+            return frame(Kind.BINARY, type(message).SerializeToString(message))
+        route = self._match.target
+        if route.size(message) <= self._limits.inline_max_bytes:
+            return self._framed(message)
+        # A copy: a servicer may change its message as soon as it goes on.
+        copy = self.method.response_type()
+        type(copy).CopyFrom(copy, message)
+        return await self._offload.answer(self._framed, copy)
+
+    def _framed(self, message: Message) -> bytes:
+        """Returns a message as text; raises TranscodeError, INTERNAL, if it has no JSON form."""
+        route = self._match.target
+        try:
+            return frame(Kind.TEXT, b'{"result":' + route.encode(message) + b"}")
+        except Fault as fault:
+            raise unwritable(fault, route.method, self.exchange.request_id) from None
+
+    async def write(self, piece: bytes) -> None:
+        frames = self.opening() + piece
+        if frames:
+            await self._socket.send(frames)
+
+    def opening(self) -> bytes:
+        """Returns what comes before all else, once."""
+        if self.is_started:
+            return b""
+        self.is_started = True
+        return headers_frame(self.initial_metadata)
+
+
+def _parsed(request_type: type[Message], data: bytes) -> Message:
+    message = request_type()
+    try:
+        request_type.ParseFromString(message, data)  # of the class: a field may have this name
+    except DecodeError:
+        name = request_type.DESCRIPTOR.full_name
+        raise malformed(f"expected a {name} in protobuf's binary format") from None
+    return message

@@ -1,0 +1,59 @@
+"""Writes the end of a call over WebSocket: its last message, and the code of the Close frame.
+
+Follows RFC 6455 section 7.4.2: codes from 4000 on are for applications.
+Rule: the last message always comes before the Close frame, as a close frame has room for 123 bytes.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import orjson
+
+from transcoder.errors import CODE_NUMBER, TranscodeError
+from transcoder.http.headers import initial_headers
+from transcoder.protocols.json_errors import JsonErrors
+from transcoder.protocols.websocket.framing import NORMAL, Kind, close_frame, frame
+
+FIRST_CODE: Final = 4000
+"""The close code of a call that fails is this and its gRPC code: 4005 for NOT_FOUND."""
+
+Metadata = Iterable[tuple[str, str | bytes]]
+
+
+def headers_frame(initial: Metadata) -> bytes:
+    """Writes the message that comes before all others, if a call has initial metadata."""
+    values = _by_name(initial)
+    return frame(Kind.TEXT, orjson.dumps({"headers": values})) if values else b""
+
+
+def end_frames(
+    errors: JsonErrors,
+    error: TranscodeError | None,
+    trailing: Metadata = (),
+    *,
+    close_code: int | None = None,
+) -> bytes:
+    """Writes the last message of a call and the Close frame.
+
+    Args:
+        errors: writes the status.
+        error: the failure of the call; None for OK.
+        trailing: metadata.
+        close_code: another than that of the status.
+    """
+    text = b'{"status":' + (b'{"code":0}' if error is None else errors.status(error))
+    values = _by_name(trailing)
+    if values:
+        text += b',"trailers":' + orjson.dumps(values)
+    if close_code is None:
+        close_code = NORMAL if error is None else FIRST_CODE + CODE_NUMBER[error.code]
+    reason = "OK" if error is None else error.code.name
+    return frame(Kind.TEXT, text + b"}") + close_frame(close_code, reason)
+
+
+def _by_name(metadata: Metadata) -> dict[str, list[str]]:
+    """Returns metadata as HTTP would have it in headers, all values of a name together."""
+    values: dict[str, list[str]] = {}
+    for name, value in initial_headers(metadata):
+        values.setdefault(name, []).append(value)
+    return values

@@ -1,0 +1,220 @@
+"""Reads and writes the frames of WebSocket.
+
+Follows RFC 6455 sections 5 (framing), 7.4 (close codes) and 8.1 (UTF-8). No extension is known.
+Rule 1: no I/O; octets come in pieces of any size.
+Rule 2: one unfinished message is held, up to the limit of its kind.
+"""
+
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
+PROTOCOL_ERROR: Final = 1002
+NOT_UTF8: Final = 1007
+TOO_LARGE: Final = 1009
+
+_CONTINUATION: Final = 0
+_CONTROL_MAX_BYTES: Final = 125
+_REASON_MAX_BYTES: Final = _CONTROL_MAX_BYTES - 2
+_FIN: Final = 0x80
+_RESERVED: Final = 0x70
+_OPCODE: Final = 0x0F
+_MASKED: Final = 0x80
+_LENGTH: Final = 0x7F
+_LENGTH_16: Final = 126
+_LENGTH_64: Final = 127
+_MASK_BYTES: Final = 4
+# Section 7.4: those that an endpoint may send, and those for applications.
+_CLOSE_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)))
+
+
+class Kind(IntEnum):
+    """The opcodes of whole messages and of control frames."""
+
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+class Received(NamedTuple):
+    """A whole message, or a control frame."""
+
+    kind: Kind
+    data: bytes
+
+
+class FrameError(Exception):
+    """Octets that end the connection.
+
+    Attributes:
+        close_code: tells the client why.
+        problem: the same as a text.
+    """
+
+    def __init__(self, close_code: int, problem: str) -> None:
+        super().__init__(close_code, problem)
+        self.close_code = close_code
+        self.problem = problem
+
+
+class FrameReader:
+    """Divides what a client sends into messages and control frames."""
+
+    __slots__ = ("_buffer", "_kind", "_max_bytes", "_message")
+
+    def __init__(self, *, text_max_bytes: int, binary_max_bytes: int) -> None:
+        """Begins behind the handshake, with the max bytes of a message of each kind."""
+        self._max_bytes = {Kind.TEXT: text_max_bytes, Kind.BINARY: binary_max_bytes}
+        self._buffer = bytearray()
+        # The message whose last fragment is missing.
+        self._kind: Kind | None = None
+        self._message = bytearray()
+
+    @property
+    def held_bytes(self) -> int:
+        """Returns the bytes that are in nothing that `next` has returned."""
+        return len(self._buffer) + len(self._message)
+
+    @property
+    def is_within(self) -> bool:
+        """True if a message or a frame has begun that is not whole."""
+        return self._kind is not None or bool(self._buffer)
+
+    def feed(self, octets: bytes) -> None:
+        self._buffer += octets
+
+    def clear(self) -> None:
+        """Drops what is held."""
+        self._buffer.clear()
+        self._message.clear()
+        self._kind = None
+
+    def next(self) -> Received | None:
+        """Returns the next message or control frame; None if it needs more octets.
+
+        Raises:
+            FrameError: the frames are malformed, or a message is too large.
+        """
+        while (frame := self._frame()) is not None:
+            is_last, opcode, payload = frame
+            if opcode >= Kind.CLOSE:
+                return _checked_control(Kind(opcode), payload)
+            if opcode != _CONTINUATION:
+                self._kind = Kind(opcode)
+            self._message += payload
+            if is_last and self._kind is not None:
+                received = Received(self._kind, bytes(self._message))
+                self._kind = None
+                self._message.clear()
+                if received.kind is Kind.TEXT and not _is_utf8(received.data):
+                    raise FrameError(NOT_UTF8, "a text message is not UTF-8")
+                return received
+        return None
+
+    def _frame(self) -> tuple[bool, int, bytes] | None:
+        """Takes a whole frame: True if it is the last of its message, opcode, payload."""
+        buffer = self._buffer
+        if len(buffer) < 2:
+            return None
+        first, second = buffer[0], buffer[1]
+        opcode = first & _OPCODE
+        self._check_head(first, second, opcode)
+        start, length = 2, second & _LENGTH
+        if length >= _LENGTH_16:
+            octets, least = (2, _LENGTH_16) if length == _LENGTH_16 else (8, 1 << 16)
+            start += octets
+            if len(buffer) < start:
+                return None
+            length = int.from_bytes(buffer[2:start])
+            if not least <= length < 1 << 63:
+                raise FrameError(PROTOCOL_ERROR, "the length of a frame is malformed")
+        self._check_length(opcode, length)
+        end = start + _MASK_BYTES + length
+        if len(buffer) < end:
+            return None
+        mask = bytes(buffer[start : start + _MASK_BYTES])
+        payload = _unmasked(bytes(buffer[start + _MASK_BYTES : end]), mask)
+        del buffer[:end]
+        return bool(first & _FIN), opcode, payload
+
+    def _check_head(self, first: int, second: int, opcode: int) -> None:
+        problem = ""
+        if first & _RESERVED:
+            problem = "a frame has a reserved bit, of an extension that was not agreed on"
+        elif not second & _MASKED:
+            problem = "a frame is not masked"
+        elif opcode == _CONTINUATION:
+            if self._kind is None:
+                problem = "a frame continues no message"
+        elif opcode in self._max_bytes:
+            if self._kind is not None:
+                problem = "a message begins before the last frame of another"
+        elif opcode not in (Kind.CLOSE, Kind.PING, Kind.PONG):
+            problem = f"a frame has the unknown opcode {opcode}"
+        elif not first & _FIN:
+            problem = "a control frame is fragmented"
+        elif second & _LENGTH > _CONTROL_MAX_BYTES:
+            problem = f"a control frame is larger than {_CONTROL_MAX_BYTES} bytes"
+        if problem:
+            raise FrameError(PROTOCOL_ERROR, problem)
+
+    def _check_length(self, opcode: int, length: int) -> None:
+        kind = self._kind if opcode == _CONTINUATION else Kind(opcode)
+        if kind is None or kind not in self._max_bytes:
+            return
+        max_bytes = self._max_bytes[kind]
+        if len(self._message) + length > max_bytes:
+            what = f"a {kind.name.lower()} message is larger than the limit of {max_bytes} bytes"
+            raise FrameError(TOO_LARGE, what)
+
+
+def frame(kind: Kind, payload: bytes) -> bytes:
+    """Writes a message or a control frame as one frame of a server."""
+    length = len(payload)
+    if length < _LENGTH_16:
+        return bytes((_FIN | kind, length)) + payload
+    if length < 1 << 16:
+        return bytes((_FIN | kind, _LENGTH_16)) + length.to_bytes(2) + payload
+    return bytes((_FIN | kind, _LENGTH_64)) + length.to_bytes(8) + payload
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """Writes the frame that ends a connection, with as much of the reason as fits."""
+    text = reason.encode("utf-8", "replace")[:_REASON_MAX_BYTES]
+    whole = text.decode("utf-8", "ignore").encode()
+    return frame(Kind.CLOSE, code.to_bytes(2) + whole)
+
+
+def close_code_of(payload: bytes) -> int:
+    """Returns the code in the payload of a Close frame; 1000 if it has none."""
+    return int.from_bytes(payload[:2]) if payload else NORMAL
+
+
+def _checked_control(kind: Kind, payload: bytes) -> Received:
+    if kind is Kind.CLOSE and payload:
+        if len(payload) < 2 or close_code_of(payload) not in _CLOSE_CODES:
+            raise FrameError(PROTOCOL_ERROR, "the code of a close frame is invalid")
+        if not _is_utf8(payload[2:]):
+            raise FrameError(NOT_UTF8, "the reason of a close frame is not UTF-8")
+    return Received(kind, payload)
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _unmasked(data: bytes, mask: bytes) -> bytes:
+    """Returns the octets without their mask (section 5.3), as one operation on integers."""
+    length = len(data)
+    masks = (mask * (length // _MASK_BYTES + 1))[:length]
+    plain = int.from_bytes(data, "little") ^ int.from_bytes(masks, "little")
+    return plain.to_bytes(length, "little")

@@ -18,6 +18,7 @@ import msgspec
 from server import triggers
 from server.bridge import intents
 from server.bridge.calls import Ignored, JsonObject, Leftover, TargetCall
+from server.bridge.http_requests import http_request_of
 from server.bridge.humans import HumanMessage, adding, creating
 from server.bridge.payload_values import object_of, part_of, text_of
 from server.scripts.contract import Effects, JsonValue
@@ -85,38 +86,40 @@ def read_message(payload: JsonObject) -> TargetCall | Ignored:
     found = _METHOD.fullmatch(text_of(payload, "fullMethod"))
     readers = _AT_RESPONSES if payload.get("response") is not None else _AT_REQUESTS
     read = readers.get(f"{found[1]}/{found[2]}") if found else None
-    call = read(payload, part_of(payload, "request")) if read else None
-    return Ignored(UNCHANGED) if call is None else call
+    request = part_of(payload, "request")
+    call = read(payload, request) if read else None
+    if call is None:
+        return Ignored(UNCHANGED)
+    call.context["httpRequest"] = http_request_of(payload, part_of(request, "userAgent"))
+    return call
 
 
 def _adding(payload: JsonObject, request: JsonObject) -> TargetCall:
-    return _before_creation(payload, request, adding(request), _organization(request))
+    return _before_creation(request, adding(request), _organization(payload, request))
 
 
 def _creating(payload: JsonObject, request: JsonObject) -> TargetCall | None:
     human = creating(request)
     if human is None:
         return None
-    return _before_creation(payload, request, human, request.get("organizationId"))
+    org_id = _first(request.get("organizationId"), payload.get("orgID"))
+    return _before_creation(request, human, org_id)
 
 
-def _before_creation(
-    payload: JsonObject, request: JsonObject, human: HumanMessage, org_id: JsonValue
-) -> TargetCall:
+def _before_creation(request: JsonObject, human: HumanMessage, org_id: str) -> TargetCall:
     is_external = human.is_external
-    owner = _first(org_id, payload.get("orgID"))
     user_id = _first(request.get("userId"))
     context: JsonObject = {
         "user": {
             "id": user_id,
-            "resourceOwner": owner,
+            "resourceOwner": org_id,
             "username": human.username,
             "human": human.context(),
         }
     }
     return TargetCall(
         trigger=triggers.EXTERNAL_PRE_CREATION if is_external else triggers.INTERNAL_PRE_CREATION,
-        org_id=owner,
+        org_id=org_id,
         user_id=user_id,
         context=context,
         answers=MessageAnswers(request, (human,)),
@@ -125,7 +128,7 @@ def _before_creation(
 
 def _added(payload: JsonObject, request: JsonObject) -> TargetCall:
     details = part_of(part_of(payload, "response"), "details")
-    org_id = _first(details.get("resourceOwner"), _organization(request))
+    org_id = _first(details.get("resourceOwner"), _organization(payload, request))
     return _after_creation(payload, adding(request), org_id, "userId", details)
 
 
@@ -133,21 +136,20 @@ def _created(payload: JsonObject, request: JsonObject) -> TargetCall | None:
     human = creating(request)
     if human is None:
         return None
-    details = part_of(payload, "response")
-    return _after_creation(payload, human, request.get("organizationId"), "id", details)
+    org_id = _first(request.get("organizationId"), payload.get("orgID"))
+    return _after_creation(payload, human, org_id, "id", part_of(payload, "response"))
 
 
 def _after_creation(
-    payload: JsonObject, human: HumanMessage, org_id: JsonValue, id_key: str, details: JsonObject
+    payload: JsonObject, human: HumanMessage, org_id: str, id_key: str, details: JsonObject
 ) -> TargetCall:
     response = part_of(payload, "response")
-    owner = _first(org_id, payload.get("orgID"))
     user_id = text_of(response, id_key, of="response.")
     created_at = details.get("creationDate")
     context: JsonObject = {
         "user": {
             "id": user_id,
-            "resourceOwner": owner,
+            "resourceOwner": org_id,
             "creationDate": created_at,
             "changeDate": details.get("changeDate") or created_at,
             "sequence": details.get("sequence"),
@@ -159,7 +161,7 @@ def _after_creation(
     is_external = human.is_external
     return TargetCall(
         trigger=triggers.EXTERNAL_POST_CREATION if is_external else triggers.INTERNAL_POST_CREATION,
-        org_id=owner,
+        org_id=org_id,
         user_id=user_id,
         context=context,
         answers=MessageAnswers(response),
@@ -169,11 +171,10 @@ def _after_creation(
 def _identified(payload: JsonObject, _: JsonObject) -> TargetCall:
     response = part_of(payload, "response")
     humans = intents.humans_of(response)
-    made = part_of(response, "addHumanUser")
-    org_id = _organization(made) or part_of(response, "createUser").get("organizationId")
+    created = part_of(response, "createUser").get("organizationId")
     return TargetCall(
         trigger=triggers.EXTERNAL_POST_AUTHENTICATION,
-        org_id=_first(org_id, payload.get("orgID")),
+        org_id=_first(created, _organization(payload, part_of(response, "addHumanUser"))),
         user_id=_first(response.get("userId")),
         context=intents.context_of(response, humans),
         answers=MessageAnswers(response, humans),
@@ -196,10 +197,15 @@ def _checked(payload: JsonObject, request: JsonObject) -> TargetCall | None:
     )
 
 
-def _organization(request: JsonObject) -> JsonValue:
-    """Returns the id of the organisation that an AddHumanUserRequest names, if it does."""
+def _organization(payload: JsonObject, request: JsonObject) -> str:
+    """Returns the id of the organisation of an AddHumanUserRequest.
+
+    It is the call's if the request names none; empty if the request names it by its domain.
+    """
     value = request.get("organization")
-    return None if value is None else object_of(value, "organization").get("orgId")
+    if value is None:
+        return _first(payload.get("orgID"))
+    return _first(object_of(value, "organization").get("orgId"))
 
 
 def _first(*values: JsonValue) -> str:

@@ -343,8 +343,28 @@ def test_a_payload_of_the_wrong_form_is_refused(body: bytes, reason: str) -> Non
     assert str(refused.value) == reason
 
 
-def test_an_unbound_organisation_is_empty_text() -> None:
+@cases(
+    "request_, org_id",
+    {
+        "an id": ({"organization": {"orgId": "100"}}, "100"),
+        "none, so the call's": ({}, "109"),
+        "a domain, which says no id": ({"organization": {"orgDomain": "a.example"}}, ""),
+    },
+)
+def test_a_user_is_created_in_an_organisation(request_: dict[str, Any], org_id: str) -> None:
+    assert read(payload(f"{USERS}/AddHumanUser", request_)).org_id == org_id
+
+
+def test_scripts_see_headers_of_the_call_and_of_the_browser_of_a_session() -> None:
+    headers = {"user-agent": ["a login"], "Authorization": ["Bearer x"]}
+    body = payload(f"{USERS}/AddHumanUser", ADD, headers=headers)
+    assert seen(body, "httpRequest")["headers"] == {"User-Agent": ["a login"]}
+    browser = {"ip": "192.0.2.7", "header": {"user-agent": {"values": ["a browser"]}}}
     body = payload(
-        f"{USERS}/AddHumanUser", {"organization": {"orgDomain": "a.example"}}, orgID=None
-    )
-    assert read(body).org_id == ""
+        f"{SESSIONS}/CreateSession", {"checks": {"password": {}}, "userAgent": browser}, {},
+        headers=headers,
+    )  # fmt: skip
+    request = seen(body, "httpRequest")
+    assert (request["headers"], request["remoteAddr"]) == (
+        {"User-Agent": ["a browser"]}, "192.0.2.7",
+    )  # fmt: skip

@@ -24,6 +24,13 @@ OF_USER = "/management/v1/users/300/metadata/_search 900"
 TOKEN_PATH = "/oauth/v2/token"
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives reads the time that a busy machine takes, and pages few entries."""
+    monkeypatch.setattr(metadata, "READ_MAX_S", 60)
+    monkeypatch.setattr(metadata, "PAGE", 3)
+
+
 @pytest.fixture
 async def upstream() -> AsyncIterator[MetadataApi]:
     async with metadata_api() as served:

@@ -37,6 +37,12 @@ _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SCOPE: Final = "openid urn:zitadel:iam:org:project:id:zitadel:aud"
 """Scope of a token that ZITADEL's own API accepts."""
 
+_CLOSED: Final = (
+    aiohttp.ServerDisconnectedError,
+    aiohttp.ClientConnectionResetError,
+    aiohttp.ClientOSError,
+)
+
 _TOKENS_MAX_CHARS: Final = 4 << 20
 
 
@@ -134,13 +140,20 @@ class AccountClient:
         return granted.access_token, min(granted.expires_in, TOKEN_MAX_S) - TOKEN_MIN_S
 
     async def _sent(self, verb: str, url: str, **sent: Any) -> tuple[int, bytes]:  # noqa: ANN401  as aiohttp has it
-        """Returns the status and the body of an answer."""
-        session = self._opened()
-        try:
-            async with session.request(verb, url, allow_redirects=False, **sent) as response:
-                return response.status, await _read(response)
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unanswered(f"ZITADEL: {why_unanswered(error)}") from None
+        """Returns the status and the body of an answer.
+
+        A request whose connection was closed without an answer is sent once more: a server may
+        close one that is idle at that moment, and all requests here may be done twice.
+        """
+        for is_last in (False, True):
+            try:
+                async with self._opened().post(url, allow_redirects=False, **sent) as response:
+                    return response.status, await _read(response)
+            except (aiohttp.ClientError, OSError) as error:
+                was_open = not isinstance(error, aiohttp.ClientConnectorError)
+                if is_last or not (was_open and isinstance(error, _CLOSED)):
+                    raise Unanswered(f"ZITADEL: {why_unanswered(error)}") from None
+        raise AssertionError  # never: the second attempt returns or raises
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -136,6 +136,13 @@ async def garbage(request: web.Request) -> web.StreamResponse:
     return web.Response(text="<html>a proxy</html>")
 
 
+async def closed(request: web.Request) -> web.StreamResponse:
+    """Closes the connection without an answer."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
 async def elsewhere(request: web.Request) -> web.StreamResponse:
     return web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"})
 

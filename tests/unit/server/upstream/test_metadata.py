@@ -191,6 +191,19 @@ async def test_an_answer_that_cannot_be_used_is_told_once_a_second(
     assert upstream.asked == [OF_ORG]
 
 
+async def test_a_request_whose_connection_is_closed_is_sent_once_more(
+    upstream: MetadataApi, lists: UpstreamMetadata
+) -> None:
+    upstream.faults = [stand_in.closed]
+    place = Place(by_token(upstream), ORG)
+    assert await keys(lists, place) == ["tier", "limits"]
+    lists.forget(place)
+    upstream.faults = [stand_in.closed, stand_in.closed]
+    text = await failure(lists, place)
+    assert text.startswith("metadata of organisation 900: ZITADEL: ")
+    assert upstream.asked == [OF_ORG] * 4
+
+
 @cases(
     "page, reason",
     {

@@ -20,7 +20,7 @@ from tests.support.composition import running
 from tests.support.connections import opened, reset
 from tests.support.garbage import garbage_of
 from tests.support.grpc_frames import framed
-from tests.support.grpcweb_fixture import REPEAT, SAY, Echo
+from tests.support.grpcweb_fixture import REPEAT, SAY, TALK, Echo
 from transcoder import PlainAnswer, PlainRequest, Transcoder
 from transcoder.errors import malformed
 
@@ -104,6 +104,14 @@ def repeat(case: int, headers: str = "") -> Callable[[str], bytes]:
     return lambda at: http(at + REPEAT, WEB + headers, framed(body))
 
 
+def repeat_json(text: str, headers: str = "") -> Callable[[str], bytes]:
+    return lambda at: http(at + REPEAT, JSON + headers, text.encode())
+
+
+def talk_lines(lines: bytes) -> Callable[[str], bytes]:
+    return lambda at: http(at + TALK, "Content-Type: application/x-ndjson\r\n", lines)
+
+
 FAILURES = [
     pytest.param(lambda at: http(f"{at}/none", JSON), id="no route"),
     pytest.param(lambda at: http(at + SAY, "Content-Type: text/plain\r\n", b"x"), id="415"),
@@ -124,6 +132,16 @@ FAILURES = [
     pytest.param(repeat(echo_pb2.CASE_ERROR), id="stream, an abort"),
     pytest.param(repeat(echo_pb2.CASE_RAISE), id="stream, an exception"),
     pytest.param(repeat(echo_pb2.CASE_WAIT, "grpc-timeout: 9m\r\n"), id="stream, a deadline"),
+    pytest.param(repeat_json('{"count":2,"case":"CASE_ERROR"}'), id="lines, an abort"),
+    pytest.param(
+        repeat_json('{"count":2,"case":"CASE_ERROR"}', "Accept: application/json\r\n"),
+        id="an array, an abort",
+    ),
+    pytest.param(
+        repeat_json('{"count":1,"case":"CASE_WAIT"}', "grpc-timeout: 9m\r\n"),
+        id="lines, a deadline",
+    ),
+    pytest.param(talk_lines(b"{}\n{]\n"), id="lines, malformed"),
 ]
 
 

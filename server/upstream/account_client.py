@@ -147,7 +147,9 @@ class AccountClient:
         """
         for is_last in (False, True):
             try:
-                async with self._opened().post(url, allow_redirects=False, **sent) as response:
+                async with self._opened().request(
+                    verb, url, allow_redirects=False, **sent
+                ) as response:
                     return response.status, await _read(response)
             except (aiohttp.ClientError, OSError) as error:
                 was_open = not isinstance(error, aiohttp.ClientConnectorError)

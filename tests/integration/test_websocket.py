@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import grpc
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -19,6 +18,7 @@ from tests.support.certificates import Authority
 from tests.support.garbage import garbage_of
 from tests.support.grpcweb_fixture import COUNT, REPEAT, SAY, TALK, Echo, Server, serving
 from tests.support.tables import cases
+from tests.support.token_guard import TOKEN, TokenGuard
 from tests.support.waiting import until_async
 from tests.support.websocket_by_hand import (
     BINARY,
@@ -446,23 +446,12 @@ async def test_it_works_in_an_application_and_ends_with_it() -> None:
 
 
 async def test_interceptors_run_and_nothing_is_read_of_a_call_that_they_refuse() -> None:
-    class Refusing(grpc.aio.ServerInterceptor):
-        async def intercept_service(self, continuation: Any, details: Any) -> Any:
-            handler = await continuation(details)
-            if dict(details.invocation_metadata).get("authorization") == "Bearer t":
-                return handler
-
-            async def refuse(_: Any, context: Any) -> None:
-                await context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?")
-
-            return grpc.stream_unary_rpc_method_handler(refuse)
-
-    async with serving(interceptors=[Refusing()]) as server:
+    async with serving(interceptors=[TokenGuard()]) as server:
         async with opened(server.address, SAY, subprotocol=WITH_METADATA) as peer:
             await peer.send(text({}))
             assert await peer.ending() == (16, 4016)
         async with opened(server.address, SAY, subprotocol=WITH_METADATA) as peer:
-            await peer.send(text({"authorization": "Bearer t"}), text({}))
+            await peer.send(text({"authorization": TOKEN}), text({}))
             assert await peer.ending() == OK
     assert len(server.servicer.seen) == 1
 

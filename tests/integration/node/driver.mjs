@@ -60,7 +60,7 @@ const does = {
   received: (_, { where, asked }) => clients(where, "received", asked.id),
   cancel: (_, { where, asked }) => clients(where, "cancel", asked.id),
   async visit(_, { where, visit, asked }) {
-    return visits[visit](await pageAt(where), asked);
+    return visits[visit](where === "node" ? null : await pageAt(where), asked);
   },
 };
 

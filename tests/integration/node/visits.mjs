@@ -1,5 +1,14 @@
 // What a test does on a page of Chromium, besides calls; each gives what the page was shown.
 
+import { talk } from "./sockets.mjs";
+
+// Make a call over WebSocket, in Node without a page: what `talk` is given, and the origin of the page.
+export async function converse(page, { origin, ...given }) {
+  if (page === null) return talk(given);
+  await page.goto(origin);
+  return page.evaluate(talk, given);
+}
+
 // Submit a form that a page of any site may have: {url, enctype, name, value}.
 export async function form(page, { origin, url, enctype, name, value }) {
   await page.goto(origin);

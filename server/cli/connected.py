@@ -87,14 +87,14 @@ async def _status(
     if as_json:
         output.as_json({**_state(found), "wrong": wrong})
     else:
-        output.record({name: str(value) for name, value in _state(found).items()})
+        output.record(_state(found))
         show("wrong", wrong)
         if not wrong:
             click.echo("nothing is wrong")
     return wrong
 
 
-def _state(found: "Found") -> dict[str, object]:
+def _state(found: "Found") -> OutputRow:
     here, there = found.link.here, found.link.there
     answer = found.answer
     return {
@@ -164,7 +164,12 @@ def _row(target_id: str, org_id: str, answer: "ProbeAnswer | None") -> OutputRow
     """Returns what a call for users of an organisation was answered."""
     row: OutputRow = {"target": target_id, "organisation": org_id or _NONE}
     if answer is None:
-        return {**row, "call": "only ZITADEL can sign it", "organisation_here": "", "actions": []}
+        return {
+            **row,
+            "call": "not tried: its key is not shown",
+            "organisation_here": "",
+            "actions": [],
+        }
     actions = [f"{at}: {' '.join(names)}" for at, names in answer.actions.items()]
     here = answer.org_id or _NONE
     call = answer.fault or "proved"

@@ -61,24 +61,24 @@ def test_a_target_is_made_given_a_key_changed_and_deleted(tmp_path: Path) -> Non
     assert made(tmp_path, "bridge", "target", "update", id, *change) == changed
     assert made(tmp_path, "bridge", "target", "list") == [changed]
 
+    the_encryption_key_is_made_shown_and_dropped(tmp_path, id)
     deleted = run("bridge", "target", "delete", id, folder=tmp_path)
     assert deleted == Outcome(0, f"deleted target {id}\n", "")
     assert made(tmp_path, "bridge", "target", "list") == []
 
 
-def test_encryption_keys_are_made_shown_and_dropped(tmp_path: Path) -> None:
-    made(tmp_path, "org", "create", "Acme")
-    id = made(tmp_path, "bridge", "target", "create", "production")["id"]
+def the_encryption_key_is_made_shown_and_dropped(folder: Path, id: str) -> None:
+    """Goes through the commands for the keys of a target that has none."""
     group = ("bridge", "target", "encryption-key")
-    new = run(*group, "new", id, "--type", "ec", folder=tmp_path)
+    new = run(*group, "new", id, "--type", "ec", folder=folder)
     assert (new.status, new.err) == (0, "")
     assert new.out.startswith("-----BEGIN PUBLIC KEY-----\n")
-    (key,) = made(tmp_path, *group, "list", id)
+    (key,) = made(folder, *group, "list", id)
     assert (key["type"], key["public_key"]) == ("ec", new.out)
-    assert run(*group, "show", id, key["id"], folder=tmp_path) == Outcome(0, new.out, "")
-    dropped = run(*group, "drop", id, key["id"], folder=tmp_path)
+    assert run(*group, "show", id, key["id"], folder=folder) == Outcome(0, new.out, "")
+    dropped = run(*group, "drop", id, key["id"], folder=folder)
     assert dropped == Outcome(0, f"dropped encryption key {key['id']}\n", "")
-    gone = run(*group, "show", id, key["id"], folder=tmp_path)
+    gone = run(*group, "show", id, key["id"], folder=folder)
     expected = f"error: target {id} has no encryption key '{key['id']}'\n"
     assert gone == Outcome(1, "", expected)
 

@@ -220,24 +220,27 @@ async def test_a_linked_user_is_updated_if_the_provider_updates_users(bridge: Br
 
 
 @cases(
-    "method, sent, response",
+    "method, sent, response, flow",
     {
-        "AddHumanUser": ("AddHumanUser", ADD, {"userId": ADA}),
-        "CreateUser": ("CreateUser", CREATE, {"id": ADA}),
+        "AddHumanUser": ("AddHumanUser", ADD, {"userId": ADA}, "3"),
+        "AddHumanUser with a link": (
+            "AddHumanUser", {**ADD, "idpLinks": LINKS}, {"userId": ADA}, "1",
+        ),
+        "CreateUser": ("CreateUser", CREATE, {"id": ADA}, "3"),
     },
-)
+)  # fmt: skip
 async def test_actions_run_after_creation_and_can_fail_it(
-    bridge: Bridge, method: str, sent: dict[str, Any], response: dict[str, Any]
+    bridge: Bridge, method: str, sent: dict[str, Any], response: dict[str, Any], flow: str
 ) -> None:
     script = calling(
         "if (ctx.v1.getUser().username !== 'ada') throw new Error('another user');"
         " api.v1.appendUserGrant({projectId: '1', roles: ['a']})"
     )
-    await bridge.runs(script, "3", "3")
+    await bridge.runs(script, flow, "3")
     path = f"{USERS}/{method}"
     assert await bridge.zitadel.responded(path, sent, response, DEFAULT) == response
     run = await the_run(bridge, "3")
-    assert (run.user_id, run.flow_type) == (ADA, "3")
+    assert (run.user_id, run.flow_type) == (ADA, flow)
     with pytest.raises(ExecutionFailed, match="another user"):
         await bridge.zitadel.responded(path, {**sent, "username": "eve"}, response, DEFAULT)
 

@@ -1,5 +1,7 @@
 """Compresses the body of a stream, flushed piece by piece, so that its reader gets each at once.
 
+And inflates a body in gzip as it comes.
+
 Follows RFC 1952 (gzip), RFC 7932 (br) and RFC 8878 (zstd).
 
 Rule 1: no I/O.
@@ -12,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from transcoder.http import encodings
-from transcoder.http.encodings import BR, CODINGS, GZIP, ZSTD
+from transcoder.http.encodings import BR, CODINGS, GZIP, ZSTD, UnreadableError
 
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
 _GZIP_LEVEL: Final = 1
@@ -39,6 +41,50 @@ class StreamDeflater(NamedTuple):
 def stream_deflater(coding: str) -> StreamDeflater:
     """Returns a compressor for a coding of `CODINGS`."""
     return _MAKERS[coding]()
+
+
+class StreamInflater:
+    """Inflates a body in gzip piece by piece."""
+
+    __slots__ = ("_inflater", "_input", "_is_begun")
+
+    def __init__(self) -> None:
+        self._inflater = zlib.decompressobj(_GZIP_BITS)
+        self._input = b""
+        self._is_begun = False
+
+    def feed(self, piece: bytes) -> None:
+        """Adds a piece of the body, once `take` has returned all of those before."""
+        self._input = piece
+        self._is_begun = self._is_begun or bool(piece)
+
+    def take(self, max_bytes: int) -> bytes:
+        """Returns the next bytes, `max_bytes` at most; b"" if it needs more of the body.
+
+        Raises:
+            UnreadableError: the body is not one whole stream of gzip.
+        """
+        inflater = self._inflater
+        if inflater.eof:
+            data, rest = b"", inflater.unused_data or self._input
+        else:
+            try:
+                data = inflater.decompress(self._input, max_bytes)
+            except zlib.error as exc:
+                raise UnreadableError("is not gzip") from exc
+            self._input, rest = inflater.unconsumed_tail, inflater.unused_data
+        if rest:
+            raise UnreadableError("goes on after its end")
+        return data
+
+    def finish(self) -> None:
+        """Notes the end of the body.
+
+        Raises:
+            UnreadableError: the stream ends early.
+        """
+        if self._is_begun and not self._inflater.eof:
+            raise UnreadableError("ends early")
 
 
 def _gzip() -> StreamDeflater:

@@ -35,6 +35,7 @@ from transcoder.http.offload import Offload
 from transcoder.http.request import Request
 from transcoder.options import Limits
 from transcoder.protocols.byte_splitting import PIECE_MAX_BYTES, Pieces
+from transcoder.protocols.inflated_body import coding_of, inflated
 from transcoder.protocols.json_splitting import Elements, Lines
 from transcoder.protocols.stream_formats import NDJSON
 from transcoder.protocols.streams import FED_AT_ONCE_BYTES, RequestMessages, Splitter, Turn
@@ -119,14 +120,15 @@ class StreamedRequests:
         """
         limits, request, upload = readers.limits, exchange.request, match.target.binder.upload
         check_transfer_coding(request)
-        _refuse_codings(request)
+        if upload is not None:
+            _refuse_codings(request)
         self._read = None if upload is None else _uploaded(upload, request)
         self._exchange = exchange
         self._match = match
         self._readers = readers
         self._count = 0
         self._messages = RequestMessages(
-            exchange,
+            inflated(exchange) if upload is None else exchange,
             _splitter(request, max_bytes=limits.body_max_bytes) if upload is None else Pieces(),
             limits=limits,
             held=held,
@@ -189,9 +191,9 @@ def _uploaded(upload: Upload, request: Request) -> ReadBody:
 
 
 def _refuse_codings(request: Request) -> None:
-    """Raises TranscodeError, 415, if the body of a stream is announced in a content coding."""
-    encoding = request.headers.get("Content-Encoding", IDENTITY)
-    if encoding.lower() != IDENTITY:
+    """Raises TranscodeError, 415, if a body that is a file is announced in a content coding."""
+    encoding = coding_of(request)
+    if encoding != IDENTITY:
         message = f"content encoding {shown(encoding)}: expected none for a stream of requests"
         raise unsupported_media_type(message, ("Accept-Encoding", IDENTITY))
 

@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from transcoder.call import Method
 from transcoder.errors import TranscodeError
 from transcoder.http.ceiling import Held
-from transcoder.http.exchange import Exchange, HttpCall, HttpExchange
+from transcoder.http.exchange import Exchange, HttpCall
 from transcoder.http.headers import initial_headers
 from transcoder.options import Limits
 
@@ -144,11 +144,19 @@ class Splitter(Protocol[P_co]):
         ...
 
 
+class BodySource(Protocol):
+    """Gives the body of a request piece by piece."""
+
+    async def next_piece(self, *, until: float, timeout_s: float, what: str) -> tuple[bytes, bool]:
+        """Returns the next piece, and True if more follows; as `HttpExchange.next_piece`."""
+        ...
+
+
 class RequestMessages(Generic[P]):
     """The messages in the body of one request, read as they come."""
 
     __slots__ = (
-        "_exchange",
+        "_body",
         "_failure",
         "_fed_max_bytes",
         "_held",
@@ -162,7 +170,7 @@ class RequestMessages(Generic[P]):
 
     def __init__(
         self,
-        exchange: HttpExchange,
+        body: BodySource,
         splitter: Splitter[P],
         *,
         limits: Limits,
@@ -173,14 +181,14 @@ class RequestMessages(Generic[P]):
         """Prepares to read.
 
         Args:
-            exchange: its body is unread.
+            body: unread; an `HttpExchange`, or what decodes one's body.
             splitter: divides the body.
             limits: of the waits.
             held: counts the bytes of the body that wait for a reader.
             turn: of the call.
             fed_max_bytes: max bytes that the splitter gets at once.
         """
-        self._exchange = exchange
+        self._body = body
         self._splitter = splitter
         self._limits = limits
         self._held = held
@@ -237,7 +245,7 @@ class RequestMessages(Generic[P]):
                     timeout_s = limits.stream_idle_timeout_s
                     until = idle_until = idle_until or now() + timeout_s
                     what = "the next message"
-                self._unfed, goes_on = await self._exchange.next_piece(
+                self._unfed, goes_on = await self._body.next_piece(
                     until=until, timeout_s=timeout_s, what=what
                 )
                 self._is_read = not goes_on

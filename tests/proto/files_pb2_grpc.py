@@ -91,6 +91,11 @@ class FilesStub:
                 request_serializer=tests_dot_proto_dot_files__pb2.Form.SerializeToString,
                 response_deserializer=tests_dot_proto_dot_files__pb2.Form.FromString,
                 _registered_method=True)
+        self.Write = channel.unary_unary(
+                '/files.v1.Files/Write',
+                request_serializer=tests_dot_proto_dot_files__pb2.Asked.SerializeToString,
+                response_deserializer=tests_dot_proto_dot_files__pb2.Asked.FromString,
+                _registered_method=True)
 
 
 class FilesServicer:
@@ -169,6 +174,13 @@ class FilesServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Write(self, request, context):
+        """Has no field for a file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FilesServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -226,6 +238,11 @@ def add_FilesServicer_to_server(servicer, server):
                     servicer.Fill,
                     request_deserializer=tests_dot_proto_dot_files__pb2.Form.FromString,
                     response_serializer=tests_dot_proto_dot_files__pb2.Form.SerializeToString,
+            ),
+            'Write': grpc.unary_unary_rpc_method_handler(
+                    servicer.Write,
+                    request_deserializer=tests_dot_proto_dot_files__pb2.Asked.FromString,
+                    response_serializer=tests_dot_proto_dot_files__pb2.Asked.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -526,6 +543,33 @@ class Files:
             '/files.v1.Files/Fill',
             tests_dot_proto_dot_files__pb2.Form.SerializeToString,
             tests_dot_proto_dot_files__pb2.Form.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Write(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/files.v1.Files/Write',
+            tests_dot_proto_dot_files__pb2.Asked.SerializeToString,
+            tests_dot_proto_dot_files__pb2.Asked.FromString,
             options,
             channel_credentials,
             insecure,

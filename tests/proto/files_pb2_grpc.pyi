@@ -49,6 +49,8 @@ class FilesStub:
     """Answers each piece with the piece."""
     Fill: _grpc.UnaryUnaryMultiCallable[_files_pb2.Form, _files_pb2.Form]
     """--- forms: answered with the request"""
+    Write: _grpc.UnaryUnaryMultiCallable[_files_pb2.Asked, _files_pb2.Asked]
+    """Has no field for a file."""
 
 @_typing.type_check_only
 class FilesAsyncStub(FilesStub):
@@ -70,6 +72,8 @@ class FilesAsyncStub(FilesStub):
     """Answers each piece with the piece."""
     Fill: _aio.UnaryUnaryMultiCallable[_files_pb2.Form, _files_pb2.Form]  # type: ignore[assignment]
     """--- forms: answered with the request"""
+    Write: _aio.UnaryUnaryMultiCallable[_files_pb2.Asked, _files_pb2.Asked]  # type: ignore[assignment]
+    """Has no field for a file."""
 
 class FilesServicer:
     """--- answers: `size` bytes of the content type, in `pieces` if it is a stream"""
@@ -143,5 +147,12 @@ class FilesServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_files_pb2.Form, _abc.Awaitable[_files_pb2.Form]]:
         """--- forms: answered with the request"""
+
+    def Write(
+        self,
+        request: _files_pb2.Asked,
+        context: _ServicerContext,
+    ) -> _typing.Union[_files_pb2.Asked, _abc.Awaitable[_files_pb2.Asked]]:
+        """Has no field for a file."""
 
 def add_FilesServicer_to_server(servicer: FilesServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

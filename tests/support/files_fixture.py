@@ -70,6 +70,9 @@ class Files(files_pb2_grpc.FilesServicer):
     async def Fill(self, request: Form, context: Any) -> Form:
         return request
 
+    async def Write(self, request: Asked, context: Any) -> Asked:
+        return request
+
 
 async def begin(request: Asked, context: Any) -> None:
     if request.metadata:

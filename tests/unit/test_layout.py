@@ -27,6 +27,7 @@ OF_THE_LOOP = {
     "transcoder/http/half_closed.py",
     "transcoder/http/http2_pipes.py",
     "transcoder/http/keep_alive.py",
+    "transcoder/http/multipart.py",
     "transcoder/http/parser_errors.py",
     "transcoder/http/proxied.py",
     "transcoder/http/request.py",

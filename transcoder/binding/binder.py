@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from transcoder.binding.field_mask import MaskFiller
 from transcoder.binding.fields import Field, Fields
+from transcoder.binding.form import Form
 from transcoder.binding.http_body import Upload, upload_to
 from transcoder.binding.query import QueryReader, refuse_rivals
 from transcoder.call import Method
@@ -34,6 +35,7 @@ class Binder:
     Attributes:
         reads_body: True if the rule binds something from the body; else the body is not read.
         upload: makes a request of any body; None if bodies are JSON.
+        form: makes a request of a form; None if bodies are no forms.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Binder:
         self._setters = [variable.setter() for variable in self._variables]
         self.reads_body: Final = rule.body != ""
         self.upload: Final = _upload(method, rule)
+        self.form: Final = _form(method, rule, fields, strict=strict)
         self._decode: Callable[[bytes], Message] | None = None
         self._body: Field | None = None
         field: FieldDescriptor | None = None
@@ -135,6 +138,11 @@ class Binder:
             raise malformed(f"{missing}: required, but not given")
         return message
 
+    @property
+    def takes_json_alone(self) -> bool:
+        """True if a body has to be JSON."""
+        return self.upload is None and self.form is None
+
     def bind_path(self, variables: Sequence[str], message: Message) -> None:
         """Sets the fields that the path binds; overrides the values that they have."""
         for set_field, text in zip(self._setters, variables, strict=True):
@@ -143,6 +151,12 @@ class Binder:
 
 def _upload(method: Method, rule: HttpRule) -> Upload | None:
     return None if rule.is_default or not rule.body else upload_to(method.request_type, rule.body)
+
+
+def _form(method: Method, rule: HttpRule, fields: Fields, *, strict: bool) -> Form | None:
+    if rule.is_default or not rule.body or method.client_streaming:
+        return None
+    return Form.of(method.request_type, rule.body, fields, strict=strict)
 
 
 class _Variable:

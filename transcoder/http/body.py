@@ -39,9 +39,10 @@ def is_json_type(content_type: str) -> bool:
     return _JSON_MIME_TYPE.fullmatch(content_type.partition(";")[0].strip()) is not None
 
 
-def not_json(content_type: str | None) -> TranscodeError:
-    message = f"content type {shown(content_type)}: expected {JSON_TYPE}"
-    return unsupported_media_type(message, ("Accept", JSON_TYPE))
+def not_json(content_type: str | None, *others: str) -> TranscodeError:
+    """Returns 415 for a body that is neither JSON nor of one of the other types that are taken."""
+    message = f"content type {shown(content_type)}: expected {' or '.join((JSON_TYPE, *others))}"
+    return unsupported_media_type(message, ("Accept", ", ".join((JSON_TYPE, *others))))
 
 
 class BodyHead(NamedTuple):
@@ -50,37 +51,47 @@ class BodyHead(NamedTuple):
     Attributes:
         fault: refuses a body that is not empty, because of its type; None for the expected type.
         codings: in the order in which they were applied.
+        is_costly: True if a small body, too, may take long to read.
     """
 
     fault: TranscodeError | None
     codings: Sequence[str]
+    is_costly: bool = False
 
 
 _PLAIN_JSON: Final = BodyHead(fault=None, codings=())
 
 
-def head_of(request: Request) -> BodyHead:
-    """Returns what the headers say of the body of a request that has one.
+def head_of(request: Request, *others: str) -> BodyHead:
+    """Returns what the headers say of the JSON body of a request that has one.
+
+    Args:
+        request: has a body.
+        others: types that its route takes besides, for the text of the error.
 
     Raises:
         TranscodeError: 415, the body is announced as no JSON, or in an unsupported coding.
     """
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
     is_json = content_type is None or content_type == JSON_TYPE or is_json_type(content_type)
-    fault = None if is_json else not_json(content_type)
+    fault = None if is_json else not_json(content_type, *others)
     if fault is not None and request.content_length:
         raise fault
     codings = codings_on(request) if hdrs.CONTENT_ENCODING in request.headers else ()
     return BodyHead(fault, codings) if codings or not is_json else _PLAIN_JSON
 
 
-def head_of_any(request: Request) -> BodyHead:
+def head_of_any(request: Request, *, is_costly: bool) -> BodyHead:
     """Returns what the headers say of a body that may have any type.
+
+    Args:
+        request: has a body.
+        is_costly: True if a small body, too, may take long to read.
 
     Raises:
         TranscodeError: 415, the body is announced in an unsupported coding.
     """
-    return BodyHead(None, codings_on(request))
+    return BodyHead(None, codings_on(request), is_costly)
 
 
 def codings_on(request: Request) -> Sequence[str]:
@@ -142,7 +153,7 @@ class BodyReader:
                 return await self._offload.request(
                     _bind_decoded, bind, body, head.codings, limits.body_max_bytes
                 )
-            if len(body) > limits.inline_max_bytes:
+            if len(body) > limits.inline_max_bytes or (head.is_costly and body):
                 return await self._offload.request(bind, body)
             return bind(body)
 

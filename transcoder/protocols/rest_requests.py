@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from google.protobuf.message import Message
 
-from transcoder.binding.binder import ReadBody
+from transcoder.binding.binder import Binder, ReadBody
+from transcoder.binding.form import Form
 from transcoder.binding.http_body import Upload
 from transcoder.errors import (
     InvalidHeader,
@@ -31,6 +32,7 @@ from transcoder.http.body import (
 from transcoder.http.ceiling import Ceiling, Held
 from transcoder.http.encodings import IDENTITY
 from transcoder.http.exchange import HttpExchange
+from transcoder.http.multipart import FORM_TYPE, is_form_type, parts_of
 from transcoder.http.offload import Offload
 from transcoder.http.request import Request
 from transcoder.options import Limits
@@ -64,11 +66,13 @@ class OneRequest:
         self._head: BodyHead | None = None
         self._read: ReadBody | None = None
         if binder.reads_body and request.has_body:
-            if binder.upload is None:
+            if binder.takes_json_alone:
                 self._head = head_of(request)
+            elif (read := _reader_of(request, binder)) is None:
+                self._head = head_of(request, FORM_TYPE)
             else:
-                self._head = head_of_any(request)
-                self._read = _uploaded(binder.upload, request)
+                self._read = read
+                self._head = head_of_any(request, is_costly=binder.form is not None)
         self._exchange = exchange
         self._match = match
         self._bodies = bodies
@@ -176,6 +180,24 @@ class StreamReaders(NamedTuple):
     limits: Limits
     offload: Offload
     ceiling: Ceiling
+
+
+def _reader_of(request: Request, binder: Binder) -> ReadBody | None:
+    """Returns what makes a request of a body that is not JSON; None for JSON.
+
+    Raises:
+        TranscodeError: the content type is not ASCII.
+    """
+    if binder.upload is not None:
+        return _uploaded(binder.upload, request)
+    content_type = request.headers.get("Content-Type", "")
+    if binder.form is not None and is_form_type(content_type):
+        return functools.partial(_filled, binder.form, content_type)
+    return None
+
+
+def _filled(form: Form, content_type: str, body: bytes) -> Message:
+    return form.read(parts_of(body, content_type))
 
 
 def _uploaded(upload: Upload, request: Request) -> ReadBody:

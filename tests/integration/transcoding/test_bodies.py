@@ -1,5 +1,6 @@
 """docs/transcoding.md, "Bodies": a test for each of its lines, over a real Transcoder."""
 
+import base64
 import gzip
 import hashlib
 import json
@@ -43,6 +44,45 @@ def got(
     told |= {"size": str(size) if size else "", "pieces": 1}
     told |= {"largest": told["size"], "sha256": hashlib.sha256(body).hexdigest()}
     return json.dumps({name: value for name, value in told.items() if value}, separators=(",", ":"))
+
+
+def part(name: str, value: str, parameters: str = "", content_type: str = "") -> str:
+    """Returns a part of a form, as it is sent."""
+    head = f'Content-Disposition: form-data; name="{name}"'
+    head += f"; {parameters}" if parameters else ""
+    head += f"\r\nContent-Type: {content_type}" if content_type else ""
+    return f"--x\r\n{head}\r\n\r\n{value}\r\n"
+
+
+def form(*parts: str, answer: dict[str, object], path: str = "/v1/forms/n") -> Sent:
+    expected = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+    body = ("".join(parts) + "--x--\r\n").encode()
+    return Sent(f"POST {path}", expected, body, {"Content-Type": "multipart/form-data; boundary=x"})
+
+
+def bad_form(message: str, *parts: str, end: str = "--x--\r\n", strict: bool = False) -> Sent:
+    return Sent(
+        "POST /v1/forms/n",
+        json.dumps({"code": 3, "message": message}, separators=(",", ":")),
+        ("".join(parts) + end).encode() or b"-",
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        status=400,
+        strict=strict,
+    )
+
+
+def body_of(data: str, content_type: str, filename: str | None = None) -> dict[str, object]:
+    """Returns the JSON of an HttpBody."""
+    body: dict[str, object] = {
+        "contentType": content_type,
+        "data": base64.b64encode(data.encode()).decode(),
+    }
+    if filename is not None:
+        named = {"filename": filename}
+        body["extensions"] = [
+            {"@type": "type.googleapis.com/google.protobuf.Struct", "value": named}
+        ]
+    return body
 
 
 def lists(levels: int) -> str:
@@ -296,6 +336,83 @@ ROWS = {
             {"Content-Encoding": "gzip"},
             status=415,
             has={"Accept-Encoding": "identity"},
+        ),
+    ),
+    "multipart/form-data": (
+        form(
+            part("file", "abc", 'filename="../a.txt"', "image/png"),
+            part("thumbnail", "\\x00", "filename=b"),
+            part("pages", "1"),
+            part("pages", "{}", "filename=c", "application/json"),
+            part("count", "7"),
+            part("tags", "a,b"),
+            part("tags", ""),
+            part("isPublic", "true"),
+            part("inner", '{"name":"i","count":2}', "", "application/json"),
+            part("labels", '{"k":"v"}'),
+            part("text", "ä"),
+            part("nope", "x"),
+            answer={
+                "name": "n",
+                "file": body_of("abc", "image/png", "../a.txt"),
+                "thumbnail": base64.b64encode(b"\\x00").decode(),
+                "pages": ["MQ==", "e30="],
+                "count": 7,
+                "tags": ["a,b", ""],
+                "inner": {"name": "i", "count": 2},
+                "labels": {"k": "v"},
+                "isPublic": True,
+                "text": "ä",
+            },
+        ),
+        # The path wins; several files; a file that is JSON is a file.
+        form(
+            part("name", "other"),
+            part("files", "a"),
+            part("files", "{}", "", "application/json"),
+            answer={
+                "name": "n",
+                "files": [body_of("a", "text/plain"), body_of("{}", "application/json")],
+            },
+        ),
+        form(
+            part("tags", '["a"]', "", "application/json"),
+            part("tags", "b"),
+            answer={"name": "n", "tags": ["b", "a"]},
+        ),
+        form(
+            part("thumbnail", "1"),
+            path="/v1/forms/n/inner?count=3",
+            answer={"name": "n", "count": 3, "inner": {"thumbnail": "MQ=="}},
+        ),
+        form(answer={"name": "n"}),
+        bad_form("form field 'count': expected int32, got 'x'", part("count", "x")),
+        bad_form("form field 'file': expected one part, got two", *[part("file", "x")] * 2),
+        bad_form(
+            "form field 'number': excludes text, which is given too",
+            part("text", "x"),
+            part("number", "1"),
+        ),
+        bad_form("inner.count: expected int32, got 'x'", part("inner", '{"count":"x"}')),
+        bad_form("form field 'nope': no such field", part("nope", ""), strict=True),
+        bad_form("form: part 1 is malformed, or has no end of its own", end=""),
+        Sent(
+            "POST /v1/forms/n",
+            '{"code":3,"message":"content type \'text/plain\': expected'
+            ' application/json or multipart/form-data"}',
+            b"a=b",
+            {"Content-Type": "text/plain"},
+            status=415,
+            has={"Accept": "application/json, multipart/form-data"},
+        ),
+        # A message that has no field for a file takes JSON alone.
+        Sent(
+            "PUT /v1/written",
+            '{"code":3,"message":"content type \'multipart/form-data; boundary=x\':'
+            ' expected application/json"}',
+            b"--x--",
+            {"Content-Type": "multipart/form-data; boundary=x"},
+            status=415,
         ),
     ),
 }

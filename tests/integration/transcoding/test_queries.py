@@ -260,7 +260,8 @@ ROWS = {
     "a form as parameters": (
         refused(
             "POST /v1/write",
-            "content type 'application/x-www-form-urlencoded': expected application/json",
+            "content type 'application/x-www-form-urlencoded': expected application/json"
+            " or multipart/form-data",
             status=415,
             body="name=a",
             content_type="application/x-www-form-urlencoded",

@@ -60,6 +60,8 @@ class MetadataApi:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         org_id = request.headers.get("x-zitadel-orgid", "")
         self.asked.append(f"{request.path} {org_id}".rstrip())
+        if request.method != ("GET" if request.path.startswith("/v2/sessions/") else "POST"):
+            return _error(405, "Method Not Allowed")
         if request.path == "/oauth/v2/token":
             return self._granted(dict(await request.post()))
         if self.faults:

@@ -21,7 +21,7 @@ from aiohttp import web
 from google.protobuf.descriptor import ServiceDescriptor
 
 from server.identity.permissions import required_permissions
-from tests.bench import connect, fast
+from tests.bench import connect, fast, websocket
 from tests.bench.callers import CONSTANT_JSON, constant_message
 from tests.bench.streams import BARE_PATH, pieces
 from tests.proto.echo_pb2_grpc import add_EchoServicer_to_server
@@ -52,6 +52,8 @@ async def bare(folder: Path) -> None:
             for piece in pieces(request.path.removeprefix(BARE_PATH)):
                 await answer.write(piece)
             return answer
+        if request.path == websocket.BARE_PATH:
+            return await _bare_socket(request)
         return web.Response(body=CONSTANT_JSON, content_type="application/json")
 
     runner = web.ServerRunner(web.Server(handler, access_log=None))
@@ -60,6 +62,17 @@ async def bare(folder: Path) -> None:
     host, port = runner.addresses[0][:2]
     await _until_asked({"http": f"{host}:{port}"})
     await runner.cleanup()
+
+
+async def _bare_socket(request: web.BaseRequest) -> web.StreamResponse:
+    """Sends the messages of a stream, as aiohttp does it without compression."""
+    answer = web.WebSocketResponse(compress=False)
+    await answer.prepare(request)
+    await answer.receive()
+    for message in websocket.messages():
+        await answer.send_str(message)
+    await answer.close(message=b"OK")
+    return answer
 
 
 async def native(folder: Path) -> None:

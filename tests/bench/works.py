@@ -7,7 +7,17 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.bench import authorized, durable, lists, runs, scale, streams, targets, validated
+from tests.bench import (
+    authorized,
+    durable,
+    lists,
+    runs,
+    scale,
+    streams,
+    targets,
+    validated,
+    websocket,
+)
 from tests.bench.callers import (
     STREAM_MESSAGES,
     ConstantConnect,
@@ -94,6 +104,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
         STREAM_MESSAGES,
     ),
     *streams.STREAMS,
+    *websocket.SOCKETS,
     Work("json-logged", "... and the access log", "logged", _constant_http),
     Work("grpc-bare", "grpc.aio, constant handler", "native", _constant_grpc),
     Work("grpc", "gRPC, constant handler, all interceptors", "constant", _constant_grpc),
@@ -165,6 +176,7 @@ RATIOS: Final[Sequence[Ratio]] = (
         "stream-envoy-cpu", "CPU, Envoy and grpc.aio to a gRPC-Web stream", "stream", "stream-envoy"
     ),
     *streams.RATIOS,
+    *websocket.RATIOS,
     cpu("web-bare", "CPU, gRPC-Web unary to bare", "web", "bare", asked=1.6, stretch=1.4),
     cpu("web", "CPU, gRPC-Web unary to JSON unary", "web", "json"),
     cpu("json-logged", "CPU, JSON unary with access log to bare", "json-logged", "bare"),

@@ -1,7 +1,8 @@
 """Adapts a request that aiohttp reads, of the own listener or of an application, to `Request`."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http import StreamWriter
@@ -11,6 +12,9 @@ from transcoder.http.half_closed import CONTINUE
 from transcoder.http.request import Request
 from transcoder.http.response import HeaderList, HeaderPairs, last_chunk, with_connection_close
 from transcoder.http.switched import Receiver, Wire
+
+_SENT_AT_ONCE_BYTES: Final = 16 << 10
+"""Bytes behind an upgrade that do not wait for more."""
 
 
 class AiohttpRequest(Request):
@@ -147,16 +151,32 @@ class AiohttpWire:
     def __init__(self, request: web.BaseRequest) -> None:
         self._protocol = request.protocol
         self._writer = request.writer
+        self._loop = asyncio.get_running_loop()
+        self._unsent = bytearray()
 
     @property
     def is_full(self) -> bool:
         return self._protocol.writing_paused
 
     def write(self, octets: bytes) -> None:
+        self.write_soon(octets)
+        self._write_unsent()
+
+    def write_soon(self, octets: bytes) -> None:
         transport = self._protocol.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the connection is closed")
-        transport.write(octets)
+        if not self._unsent:
+            self._loop.call_soon(self._write_unsent)
+        self._unsent += octets
+        if len(self._unsent) >= _SENT_AT_ONCE_BYTES:
+            self._write_unsent()
+
+    def _write_unsent(self) -> None:
+        transport, unsent = self._protocol.transport, self._unsent
+        if unsent and transport is not None:
+            self._unsent = bytearray()
+            transport.write(unsent)
 
     async def drained(self) -> None:
         await self._writer.drain()
@@ -168,6 +188,7 @@ class AiohttpWire:
             self._protocol.pause_reading()
 
     def close(self) -> None:
+        self._write_unsent()
         if self._protocol.transport is not None:
             self._protocol.transport.close()
 

@@ -34,7 +34,15 @@ class Wire(Protocol):
         """Sends octets.
 
         Raises:
-            ConnectionResetError: the connection is closed.
+            ConnectionResetError: the connection is closed; so does `write_soon`.
+        """
+        ...
+
+    def write_soon(self, octets: bytes) -> None:
+        """Sends octets once the running task waits for anything.
+
+        Those that follow each other without a wait are sent together: to send once costs as much as
+        to make a message.
         """
         ...
 

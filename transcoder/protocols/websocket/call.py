@@ -10,11 +10,11 @@ from google.protobuf.message import DecodeError, Message
 
 from transcoder.codec.scalars import Fault
 from transcoder.errors import TranscodeError, malformed
-from transcoder.http.exchange import HttpExchange
+from transcoder.http.exchange import HttpCall, HttpExchange
 from transcoder.http.offload import Offload
 from transcoder.options import Limits
 from transcoder.protocols.json_errors import unwritable
-from transcoder.protocols.streams import StreamingCall
+from transcoder.protocols.streams import Turn
 from transcoder.protocols.websocket.endings import headers_frame
 from transcoder.protocols.websocket.framing import Kind, Received, frame
 from transcoder.protocols.websocket.socket import HALF_CLOSE, Socket
@@ -22,18 +22,22 @@ from transcoder.registry import Route
 from transcoder.routing.router import RouteMatch
 
 
-class SocketCall(StreamingCall):
+class SocketCall(HttpCall):
     """A call whose messages are those of a WebSocket."""
 
     __slots__ = (
         "_count",
+        "_encode",
         "_http",
         "_is_binary",
         "_is_received",
+        "_is_started",
         "_limits",
         "_match",
         "_offload",
+        "_size",
         "_socket",
+        "_turn",
     )
 
     protocol = "websocket"
@@ -68,8 +72,12 @@ class SocketCall(StreamingCall):
         self._is_binary = is_binary
         self._limits = limits
         self._offload = offload
+        self._encode = match.target.encode
+        self._size = match.target.size
         self._is_received = False
+        self._is_started = False
         self._count = 0
+        self._turn = Turn()
 
     async def receive(self) -> Message | None:
         if self._is_received:
@@ -99,8 +107,8 @@ class SocketCall(StreamingCall):
         self._count += 1
         if self._is_binary is None:
             self._is_binary = received.kind is Kind.BINARY
-        if self.turn.is_over:
-            await self.turn.share()
+        if self._turn.is_over:
+            await self._turn.share()
         if len(received.data) <= limits.inline_max_bytes:
             return self._bind(received)
         return await self._offload.request(self._bind, received)
@@ -121,37 +129,41 @@ class SocketCall(StreamingCall):
             raise malformed(f"message {self._count}: {error.message}") from None
         return message
 
-    async def piece_of(self, message: Message) -> bytes:
+    async def start(self) -> None:
+        await self._send(self.opening())
+
+    async def send(self, message: Message) -> None:
         if self._is_binary:
             # Of the class: a field may have that name.
-            return frame(Kind.BINARY, type(message).SerializeToString(message))
-        route = self._match.target
-        if route.size(message) <= self._limits.inline_max_bytes:
-            return self._framed(message)
-        # A copy: a servicer may change its message as soon as it goes on.
-        copy = self.method.response_type()
-        type(copy).CopyFrom(copy, message)
-        return await self._offload.answer(self._framed, copy)
+            frames = frame(Kind.BINARY, type(message).SerializeToString(message))
+        elif self._size(message) <= self._limits.inline_max_bytes:
+            frames = self._framed(message)
+        else:
+            # A copy: a servicer may change its message as soon as it goes on.
+            copy = self.method.response_type()
+            type(copy).CopyFrom(copy, message)
+            frames = await self._offload.answer(self._framed, copy)
+        await self._send(frames if self._is_started else self.opening() + frames)
 
-    def _framed(self, message: Message) -> bytes:
-        """Returns a message as text; raises TranscodeError, INTERNAL, if it has no JSON form."""
-        route = self._match.target
-        try:
-            return frame(Kind.TEXT, b'{"result":' + route.encode(message) + b"}")
-        except Fault as fault:
-            raise unwritable(fault, route.method, self.exchange.request_id) from None
-
-    async def write(self, piece: bytes) -> None:
-        frames = self.opening() + piece
-        if frames:
-            await self._socket.send(frames)
+    async def _send(self, frames: bytes) -> None:
+        if self._socket.send_soon(frames):
+            await self._socket.drained()
+        if self._turn.is_over:
+            await self._turn.share()
 
     def opening(self) -> bytes:
         """Returns what comes before all else, once."""
-        if self.is_started:
+        if self._is_started:
             return b""
-        self.is_started = True
+        self._is_started = True
         return headers_frame(self.initial_metadata)
+
+    def _framed(self, message: Message) -> bytes:
+        """Returns a message as text; raises TranscodeError, INTERNAL, if it has no JSON form."""
+        try:
+            return frame(Kind.TEXT, b'{"result":', self._encode(message), b"}")
+        except Fault as fault:
+            raise unwritable(fault, self.method, self.exchange.request_id) from None
 
 
 def _parsed(request_type: type[Message], data: bytes) -> Message:

@@ -5,6 +5,7 @@ Rule 1: no I/O; octets come in pieces of any size.
 Rule 2: one unfinished message is held, up to the limit of its kind.
 """
 
+import struct
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -25,6 +26,9 @@ _LENGTH: Final = 0x7F
 _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
 _MASK_BYTES: Final = 4
+_HEAD: Final = struct.Struct(">BB")
+_HEAD_16: Final = struct.Struct(">BBH")
+_HEAD_64: Final = struct.Struct(">BBQ")
 # Section 7.4: those that an endpoint may send, and those for applications.
 _CLOSE_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)))
 
@@ -171,14 +175,16 @@ class FrameReader:
             raise FrameError(TOO_LARGE, what)
 
 
-def frame(kind: Kind, payload: bytes) -> bytes:
-    """Writes a message or a control frame as one frame of a server."""
-    length = len(payload)
+def frame(kind: Kind, *parts: bytes) -> bytes:
+    """Writes a message or a control frame, given in parts, as one frame of a server."""
+    length = sum(map(len, parts))
     if length < _LENGTH_16:
-        return bytes((_FIN | kind, length)) + payload
-    if length < 1 << 16:
-        return bytes((_FIN | kind, _LENGTH_16)) + length.to_bytes(2) + payload
-    return bytes((_FIN | kind, _LENGTH_64)) + length.to_bytes(8) + payload
+        head = _HEAD.pack(_FIN | kind, length)
+    elif length < 1 << 16:
+        head = _HEAD_16.pack(_FIN | kind, _LENGTH_16, length)
+    else:
+        head = _HEAD_64.pack(_FIN | kind, _LENGTH_64, length)
+    return b"".join((head, *parts))
 
 
 def close_frame(code: int, reason: str) -> bytes:

@@ -164,20 +164,32 @@ class Socket:
             raise _too_many()
         self._clear_queue()
 
-    async def send(self, frames: bytes) -> None:
-        """Sends frames, and waits while the client reads slowly.
+    def send_soon(self, frames: bytes) -> bool:
+        """Sends frames once the call waits for anything; True if it has to wait for `drained`.
 
         Raises:
             TranscodeError: CANCELLED, the client left.
         """
         wire = self._wire
+        if wire is None or self._is_ended:
+            raise left_stream()
         try:
-            if wire is None or self._is_ended:
-                raise ConnectionResetError("the connection is closed")
-            wire.write(frames)
-            await wire.drained()
+            wire.write_soon(frames)
         except OSError as exc:
             raise left_stream() from exc
+        return wire.is_full
+
+    async def drained(self) -> None:
+        """Waits while the client reads slowly.
+
+        Raises:
+            TranscodeError: CANCELLED, the client left.
+        """
+        if self._wire is not None:
+            try:
+                await self._wire.drained()
+            except OSError as exc:
+                raise left_stream() from exc
         self._send_pong()
 
     def end(

@@ -156,6 +156,18 @@ _WEB_BODIES: Final = (
     framed(b"x" * 250),
     b"",
 )
+_STREAM_BODIES: Final = (
+    framed(b"{}"),
+    framed(b'{"name":"n","count":2}'),
+    framed(b'{"case":"CASE_ERROR","count":1}'),
+    framed(b"{}") + framed(b"{}"),
+    framed(b"{}", flags=3),
+    framed(b"{}")[:3],
+    framed(b"x" * 250),
+    b"",
+)
+_BODIES: Final = {"grpc-web": _WEB_BODIES, "proto": _WEB_BODIES, "connect": _STREAM_BODIES}
+"""By a part of the content type."""
 _TARGETS: Final = (
     *[SAY] * 60,
     *[REPEAT] * 20,
@@ -164,6 +176,8 @@ _TARGETS: Final = (
     "/readyz",
     "/nowhere",
     f"{SAY}?name=q",
+    f"{SAY}?connect=v1&encoding=json&message=%7B%7D",
+    f"{SAY}?encoding=proto&base64=1&message=!",
     f"http://a{SAY}",
     f"HTTP://a:80{SAY}",
     "/a%2fb",
@@ -202,7 +216,18 @@ _CONTENT_TYPES: Final = ("application/json",) * 4 + (
     "application/json; charset=utf-8",
     "text/plain",
     "application/grpc",
+    "application/proto",
+    "application/connect+json",
+    "application/connect+json",
+    "application/connect+proto",
     "",
+)
+_CONNECT_LINES: Final = (
+    *("Connect-Protocol-Version: 1",) * 3,
+    "Connect-Protocol-Version: 2",
+    "Connect-Timeout-Ms: x",
+    "Connect-Content-Encoding: gzip",
+    "Connect-Accept-Encoding: zstd, br",
 )
 ODD_FRAMING: Final = (
     "Content-Length: 2",
@@ -323,7 +348,8 @@ def cut(random: Random) -> Sequence[bytes]:
 def request(random: Random) -> bytes:
     """Makes one request, good or broken."""
     content_type = random.choice(_CONTENT_TYPES)
-    body = random.choice(_WEB_BODIES if "grpc-web" in content_type else _JSON_BODIES)
+    bodies = next((_BODIES[part] for part in _BODIES if part in content_type), _JSON_BODIES)
+    body = random.choice(bodies)
     verb, target = random.choice(_VERBS), random.choice(_TARGETS)
     lines = [f"{verb} {target} {random.choice(_VERSIONS)}"]
     if random.random() < 0.99:
@@ -338,6 +364,8 @@ def request(random: Random) -> bytes:
         body = _in_chunks(body, random)
     if random.random() < 0.12:
         lines.append(random.choice(ODD_FRAMING))
+    if random.random() < 0.15:
+        lines.append(random.choice(_CONNECT_LINES))
     if random.random() < 0.5:
         lines += random.choices(_OTHER_LINES, k=random.randint(1, 2))
     head, *fields = lines

@@ -30,6 +30,7 @@ ACTIONS: Final = "/management/v1/actions"
 RUN: Final = "/v1/flows/2/triggers/4:run"
 JSON: Final = "Content-Type: application/json\r\n"
 WEB: Final = "Content-Type: application/grpc-web+proto\r\n"
+CONNECT_STREAM: Final = "Content-Type: application/connect+json\r\n"
 FORM: Final = "Content-Type: application/x-www-form-urlencoded\r\n"
 ASSERTION: Final = b"grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=e30.e30.x"
 
@@ -112,6 +113,13 @@ def talk_lines(lines: bytes) -> Callable[[str], bytes]:
     return lambda at: http(at + TALK, "Content-Type: application/x-ndjson\r\n", lines)
 
 
+def connect(text: str, headers: str = "", path: str = SAY) -> Callable[[str], bytes]:
+    headers += "Connect-Protocol-Version: 1\r\n"
+    if path == SAY:
+        return lambda at: http(at + path, JSON + headers, text.encode())
+    return lambda at: http(at + path, CONNECT_STREAM + headers, framed(text.encode()))
+
+
 FAILURES = [
     pytest.param(lambda at: http(f"{at}/none", JSON), id="no route"),
     pytest.param(lambda at: http(at + SAY, "Content-Type: text/plain\r\n", b"x"), id="415"),
@@ -129,6 +137,25 @@ FAILURES = [
     pytest.param(say(echo_pb2.CASE_WAIT, "grpc-timeout: 9m\r\n"), id="gRPC-Web, a deadline"),
     pytest.param(lambda at: http(at + SAY, WEB, framed(b"\xff")), id="gRPC-Web, malformed"),
     pytest.param(lambda at: http(at + SAY, WEB, b"\x05"), id="gRPC-Web, malformed frame"),
+    pytest.param(connect("{}", "Connect-Timeout-Ms: x\r\n"), id="Connect, malformed"),
+    pytest.param(connect('{"name":'), id="Connect, malformed JSON"),
+    pytest.param(connect("{}", "Content-Encoding: foo\r\n"), id="Connect, an unknown coding"),
+    pytest.param(connect('{"case":"CASE_ERROR"}'), id="Connect, an abort"),
+    pytest.param(connect('{"case":"CASE_RAISE"}'), id="Connect, an exception"),
+    pytest.param(
+        connect('{"case":"CASE_WAIT"}', "Connect-Timeout-Ms: 9\r\n"), id="Connect, a deadline"
+    ),
+    pytest.param(lambda at: http(f"{at}{SAY}?connect=v1", verb="GET"), id="Connect, a bad GET"),
+    pytest.param(connect("[", path=REPEAT), id="Connect's stream, malformed JSON"),
+    pytest.param(
+        lambda at: http(at + REPEAT, CONNECT_STREAM, framed(b"", flags=3)),
+        id="Connect's stream, bad flags",
+    ),
+    pytest.param(connect('{"case":"CASE_ERROR"}', path=REPEAT), id="Connect's stream, an abort"),
+    pytest.param(
+        connect('{"case":"CASE_WAIT"}', "Connect-Timeout-Ms: 9\r\n", path=REPEAT),
+        id="Connect's stream, a deadline",
+    ),
     pytest.param(repeat(echo_pb2.CASE_ERROR), id="stream, an abort"),
     pytest.param(repeat(echo_pb2.CASE_RAISE), id="stream, an exception"),
     pytest.param(repeat(echo_pb2.CASE_WAIT, "grpc-timeout: 9m\r\n"), id="stream, a deadline"),
@@ -166,6 +193,11 @@ WAITING: Final = framed(EchoRequest(name="a", case=echo_pb2.CASE_WAIT, count=1).
         pytest.param(say_json('{"name":"a","case":"CASE_WAIT"}'), id="JSON"),
         pytest.param(lambda at: http(at + SAY, WEB, WAITING), id="gRPC-Web"),
         pytest.param(lambda at: http(at + REPEAT, WEB, WAITING), id="stream"),
+        pytest.param(connect('{"name":"a","case":"CASE_WAIT"}'), id="Connect"),
+        pytest.param(
+            connect('{"name":"a","case":"CASE_WAIT","count":1}', path=REPEAT),
+            id="Connect's stream",
+        ),
     ],
 )
 async def test_a_call_whose_client_leaves_leaves_no_cycle(

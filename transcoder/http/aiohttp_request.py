@@ -65,7 +65,7 @@ class AiohttpRequest(Request):
     @property
     def is_inflated(self) -> bool:
         # aiohttp has decoded it if the application's `auto_decompress` is on.
-        return self._content.total_compressed_bytes is not None
+        return self.has_body and self._content.total_compressed_bytes is not None
 
     def arrived(self) -> bytes:
         try:

@@ -12,6 +12,8 @@ from tests.robustness.greedy import attack as attack_greedily
 from tests.robustness.kill import kill
 from tests.robustness.killed_commands import kill_imports, kill_rebuilds
 from tests.robustness.killed_scripts import attack as attack_processes
+from tests.robustness.large_files import MORE_MAX_MIB as FILE_MORE_MAX_MIB
+from tests.robustness.large_files import PIECE_MAX_BYTES, move
 from tests.robustness.raw import Client, request
 from tests.robustness.readers import stop_reading
 from tests.robustness.refused import GROWN_MAX_MIB, grown_mib, kinds
@@ -84,6 +86,14 @@ def test_readers_of_streams_that_stop_hold_little_and_are_cut() -> None:
     assert stopped.over_s < 5
     assert stopped.more_mib < 16
     assert stopped.good_answers == {200}
+
+
+def test_large_files_come_and_go_in_constant_memory() -> None:
+    uploaded, downloaded = move(64)
+    assert uploaded.is_whole
+    assert downloaded.is_whole
+    assert uploaded.piece_bytes <= PIECE_MAX_BYTES
+    assert max(uploaded.more_mib, downloaded.more_mib) < FILE_MORE_MAX_MIB
 
 
 def test_a_request_may_follow_a_refused_one_on_its_connection(site: Site) -> None:

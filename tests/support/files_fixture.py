@@ -37,11 +37,10 @@ class Files(files_pb2_grpc.FilesServicer):
 
     async def Download(self, request: Asked, context: Any) -> Any:
         await begin(request, context)
-        reused = HttpBody(content_type=request.content_type)
+        content_type = request.content_type
         for _ in range(request.pieces):
-            reused.data = content(request.size)
-            yield reused
-            reused.Clear()  # the content type of a later piece counts for nothing
+            yield HttpBody(content_type=content_type, data=content(request.size))
+            content_type = "of/later-pieces"  # which counts for nothing
         await end(request, context)
 
     async def DownloadHeld(self, request: Asked, context: Any) -> Any:

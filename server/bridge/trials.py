@@ -17,6 +17,10 @@ from server.triggers import Trigger
 MEMBER: Final = "trial"
 """Member of a payload, and of an answer, that no ZITADEL sends."""
 
+NO_ACCOUNT: Final = "no account"
+READ: Final = "read"
+"""Says that the target's service account may read metadata of the organisation."""
+
 _BEGINNING: Final = f'{{"{MEMBER}":'.encode()
 
 
@@ -46,12 +50,16 @@ def read_trial(payload: JsonObject) -> Trial:
     return Trial(text_of(asked, "organisation", of=f"{MEMBER}."))
 
 
-def trial_answer(org_id: str | None, actions: Mapping[Trigger, Sequence[str]]) -> bytes:
+def trial_answer(
+    org_id: str | None, actions: Mapping[Trigger, Sequence[str]], *, metadata: str = NO_ACCOUNT
+) -> bytes:
     """Returns the body of an answer.
 
     Args:
         org_id: the organisation here; None if none is bound.
         actions: names of active actions, in their order, by trigger.
+        metadata: `NO_ACCOUNT`, `READ`, or why metadata of the organisation cannot be read.
     """
     by_text = {f"{flow:d}/{trigger:d}": [*names] for (flow, trigger), names in actions.items()}
-    return orjson.dumps({MEMBER: {"organisation": org_id, "actions": by_text}})
+    answer = {"organisation": org_id, "actions": by_text, "metadata": metadata}
+    return orjson.dumps({MEMBER: answer})

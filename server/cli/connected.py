@@ -128,8 +128,9 @@ def try_targets(
 ) -> None:
     """Call each target here that the ZITADEL calls, through its public URL, with its signing key.
 
-    Says if the call is proved, whose actions run for users of each organisation, and which. Runs
-    none, and changes nothing. Exits with 1 if a call fails, or an organisation is not bound.
+    Says if the call is proved, whose actions run for users of each organisation, which, and if the
+    target's service account may read metadata there. Runs none, and changes nothing. Exits with 1
+    if a call fails, an organisation is not bound, or its metadata cannot be read.
     """
     import asyncio
 
@@ -152,7 +153,7 @@ async def _test(sides: Sides, org_ids: tuple[str, ...], as_json: bool) -> bool:
         for org_id in dict.fromkeys(org_ids or sorted(here.orgs)) or [""]:
             answer = await sides.connection.tried(there, org_id)
             rows.append(_row(here.id, org_id, answer))
-            are_fine &= answer is None or answer.org_id is not None
+            are_fine &= answer is None or answer.is_fine
     if as_json:
         output.as_json(rows)
     else:
@@ -169,11 +170,19 @@ def _row(target_id: str, org_id: str, answer: "ProbeAnswer | None") -> OutputRow
             "call": "not tried: its key is not shown",
             "organisation_here": "",
             "actions": [],
+            "metadata": "",
         }
     actions = [f"{at}: {' '.join(names)}" for at, names in answer.actions.items()]
     here = answer.org_id or _NONE
     call = answer.fault or "proved"
-    return {**row, "call": call, "organisation_here": here, "actions": actions}
+    metadata = "" if answer.fault else answer.metadata
+    return {
+        **row,
+        "call": call,
+        "organisation_here": here,
+        "actions": actions,
+        "metadata": metadata,
+    }
 
 
 @click.command(

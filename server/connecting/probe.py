@@ -29,12 +29,19 @@ class ProbeAnswer:
         is_unproved: True if something answered that the signature is wrong.
         org_id: the organisation here whose actions would run; None for none.
         actions: names of its active actions by "flow/trigger".
+        metadata: what the target says of metadata of the organisation in ZITADEL.
     """
 
     fault: str = ""
     is_unproved: bool = False
     org_id: str | None = None
     actions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    metadata: str = trials.NO_ACCOUNT
+
+    @property
+    def is_fine(self) -> bool:
+        """True if actions of an organisation would run, with the metadata that they ask for."""
+        return self.org_id is not None and self.metadata in (trials.NO_ACCOUNT, trials.READ)
 
 
 Probe: TypeAlias = Callable[[str, str, str], Awaitable[ProbeAnswer]]
@@ -44,6 +51,7 @@ Probe: TypeAlias = Callable[[str, str, str], Awaitable[ProbeAnswer]]
 class _Trial(msgspec.Struct):
     organisation: str | None
     actions: dict[str, list[str]]
+    metadata: str = trials.NO_ACCOUNT
 
 
 class _Answer(msgspec.Struct):
@@ -76,7 +84,7 @@ async def probe(endpoint: str, key: str, org_id: str) -> ProbeAnswer:
         trial = None
     if trial is None:
         return ProbeAnswer(f"answered {status}, expected 200 with a trial: is it this service?")
-    return ProbeAnswer(org_id=trial.organisation, actions=trial.actions)
+    return ProbeAnswer(org_id=trial.organisation, actions=trial.actions, metadata=trial.metadata)
 
 
 async def _post(endpoint: str, body: bytes, key: str) -> tuple[int, bytes]:

@@ -22,13 +22,14 @@ from server.bridge.payload_values import BadPayload
 from server.bridge.replays import Replays
 from server.bridge.signature import BadSignature
 from server.bridge.targets import Target
-from server.bridge.trials import Trial, trial_answer
+from server.bridge.trials import NO_ACCOUNT, READ, Trial, trial_answer
 from server.clock import Clock, elapsed_clock, wall_clock
 from server.domain.refusals import Refusal
 from server.runs.shortening import shorten_text
 from server.scripts.contract import (
     BadContext,
     ExecutionError,
+    NoMetadata,
     Overloaded,
     PackedContext,
 )
@@ -40,7 +41,7 @@ from server.services.sized_work import SizedWork
 from server.services.trigger_runs import EndedRun, TriggerRuns
 from server.store.errors import StorageError
 from server.threads import ThreadPool, TooManyWaiting
-from server.triggers import ALL_TRIGGERS, PRE_SAML_RESPONSE
+from server.triggers import ALL_TRIGGERS, PRE_SAML_RESPONSE, Trigger
 from server.upstream import sessions
 from server.upstream.account_client import AccountClient, Unanswered
 from server.upstream.metadata import READ_MAX_S, CallMetadata, Place, UpstreamMetadata
@@ -183,7 +184,7 @@ class TargetCalls:
                 call = await self._with_user(target, call)
             org_id = target.orgs.get(call.org_id)
             if isinstance(call, Trial):
-                return await self._tried(org_id)
+                return await self._tried(target, call.org_id, org_id)
             if org_id is None:
                 return "unbound", call.answers.unchanged
             scripts = await self._active.of(org_id, *call.trigger)
@@ -211,20 +212,32 @@ class TargetCalls:
             metadata.user_changes()
         return "ok", await self._runs.make(org_id, ended.result, call.answers.made, effects)
 
-    async def _tried(self, org_id: str | None) -> tuple[str, bytes]:
-        """Returns the outcome and the answer of a trial, for the organisation here."""
+    async def _tried(self, target: Target, there: str, org_id: str | None) -> tuple[str, bytes]:
+        """Returns the outcome and the answer of a trial, for an organisation there and here."""
         if org_id is None:
             return "unbound", trial_answer(None, {})
         scripts = {trigger: await self._active.of(org_id, *trigger) for trigger in ALL_TRIGGERS}
         names = {trigger: [each.name for each in found] for trigger, found in scripts.items()}
-        return "ok", trial_answer(org_id, {at: each for at, each in names.items() if each})
+        actions: dict[Trigger, list[str]] = {at: each for at, each in names.items() if each}
+        metadata = await self._metadata_tried(target, there)
+        return "ok", trial_answer(org_id, actions, metadata=metadata)
+
+    async def _metadata_tried(self, target: Target, org_id: str) -> str:
+        """Returns what a trial says of metadata of an organisation there."""
+        if target.account is None or self._upstream is None:
+            return NO_ACCOUNT
+        try:
+            await self._upstream.read(Place(target.account, org_id), within_s=_wait_max_s(target))
+        except NoMetadata as error:
+            return str(error)
+        return READ
 
     async def _with_user(self, target: Target, call: TargetCall) -> TargetCall:
         """Returns the call of a session with its user, if there is an account that can read it."""
         if not call.session_id or target.account is None or self._client is None:
             return call
         try:
-            async with asyncio.timeout(min(READ_MAX_S, target.deadline_s / 2)):
+            async with asyncio.timeout(_wait_max_s(target)):
                 user = await sessions.user_of(
                     self._client, target.account, call.session_id, org_id=call.org_id
                 )
@@ -245,7 +258,7 @@ class TargetCalls:
             Place(target.account, call.org_id, call.user_id),
             granting=call.granting_org_ids,
             has_user=call.trigger != PRE_SAML_RESPONSE,
-            within_s=min(READ_MAX_S, target.deadline_s / 2),
+            within_s=_wait_max_s(target),
         )
 
     async def _proved(self, target_id: str, header: str | None, body: bytes) -> Target:
@@ -314,6 +327,11 @@ async def _within(
     except ExecutionError as error:
         log.error("scripts cannot be run", reason=str(error))
         raise _Refused(503, "unavailable", _UNAVAILABLE) from None
+
+
+def _wait_max_s(target: Target) -> float:
+    """Returns the max seconds that a call waits for an answer of ZITADEL."""
+    return min(READ_MAX_S, target.deadline_s / 2)
 
 
 def _pack(call: TargetCall) -> PackedContext:

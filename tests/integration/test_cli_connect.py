@@ -224,7 +224,8 @@ async def test_a_connection_is_compared_and_taken_out(
     tried = await here.run("bridge", "test", *with_token, "--json")
     row = {"target": target["id"], "organisation": org_id, "call": "proved"}
     assert tried.status == 0
-    assert json.loads(tried.out) == [{**row, "organisation_here": org_id, "actions": []}]
+    of_org = {"organisation_here": org_id, "actions": [], "metadata": "no account"}
+    assert json.loads(tried.out) == [{**row, **of_org}]
 
     there.actions_v2.calls_at("preaccesstoken")
     there.actions_v2.call("UpdateTarget", {"id": own, "expirationSigningKey": "0s"})
@@ -235,7 +236,8 @@ async def test_a_connection_is_compared_and_taken_out(
     tried = await here.run("bridge", "test", *with_token, "--org", "404")
     assert tried.status == 1
     lines = tried.out.splitlines()
-    assert lines[0].split() == ["TARGET", "ORGANISATION", "CALL", "ORGANISATION", "HERE", "ACTIONS"]
+    heads = "TARGET ORGANISATION CALL ORGANISATION HERE ACTIONS METADATA"
+    assert lines[0].split() == heads.split()
     assert lines[1].startswith(f"{target['id']}  404           answered 401: its signing key is an")
     wrong = json.loads(compared.out)["wrong"]
     assert [line.partition(":")[0] for line in wrong] == [

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf import json_format
 
 from actions.v1 import bridge_pb2
+from server.connecting.probe import ProbeAnswer, probe
 from tests.support import metadata_api as stand_in
 from tests.support.accounts import Accounts
 from tests.support.api_client import ApiClient, Caller
@@ -193,6 +194,27 @@ async def test_a_read_that_fails_ends_the_action_as_there(
     )
     bridge.api.faults = [fault] * 2
     assert (await bridge.zitadel.token(LOGIN)).claims == LOGIN.userinfo
+
+
+@cases(
+    "faults, says",
+    {
+        "that can be read": ([], "read"),
+        "that cannot": (
+            [stand_in.forbidden],
+            f"metadata of organisation {THERE}: ZITADEL answered 403: may the service account do"
+            " this?",
+        ),
+    },
+)
+async def test_a_trial_reads_metadata_with_the_account(
+    bridge: Bridge, caller: Caller, faults: list[stand_in.Fault], says: str
+) -> None:
+    bridge.api.faults = [*faults]
+    (target,) = bridge.zitadel.executions["preuserinfo"]
+    tried = await probe(target.endpoint, KEY, THERE)
+    assert tried == ProbeAnswer(org_id=caller.org_id, metadata=says)
+    assert tried.is_fine == (says == "read")
 
 
 async def test_without_an_account_metadata_is_empty(

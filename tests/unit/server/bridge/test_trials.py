@@ -27,7 +27,9 @@ def test_a_trial_that_asks_nothing_is_refused(payload: bytes, text: str) -> None
 
 
 def test_an_answer_names_actions_by_trigger() -> None:
-    assert json.loads(trial_answer("200", {(2, 4): ["b", "a"]})) == {
-        "trial": {"organisation": "200", "actions": {"2/4": ["b", "a"]}}
+    answer = json.loads(trial_answer("200", {(2, 4): ["b", "a"]}, metadata="read"))
+    assert answer == {
+        "trial": {"organisation": "200", "actions": {"2/4": ["b", "a"]}, "metadata": "read"}
     }
-    assert json.loads(trial_answer(None, {})) == {"trial": {"organisation": None, "actions": {}}}
+    nothing: dict[str, object] = {"organisation": None, "actions": {}, "metadata": "no account"}
+    assert json.loads(trial_answer(None, {})) == {"trial": nothing}

@@ -43,6 +43,11 @@ class Kind(IntEnum):
     PONG = 10
 
 
+_KIND_BY_OPCODE: Final = {kind.value: kind for kind in Kind}
+_ONLY_FRAMES: Final = frozenset((_FIN | Kind.TEXT, _FIN | Kind.BINARY))
+"""First bytes of frames that are a whole message each."""
+
+
 class Received(NamedTuple):
     """A whole message, or a control frame."""
 
@@ -71,7 +76,10 @@ class FrameReader:
 
     def __init__(self, *, text_max_bytes: int, binary_max_bytes: int) -> None:
         """Begins behind the handshake, with the max bytes of a message of each kind."""
-        self._max_bytes = {Kind.TEXT: text_max_bytes, Kind.BINARY: binary_max_bytes}
+        self._max_bytes: dict[Kind | None, int] = {
+            Kind.TEXT: text_max_bytes,
+            Kind.BINARY: binary_max_bytes,
+        }
         self._buffer = bytearray()
         # The message whose last fragment is missing.
         self._kind: Kind | None = None
@@ -103,29 +111,33 @@ class FrameReader:
             FrameError: the frames are malformed, or a message is too large.
         """
         while (frame := self._frame()) is not None:
-            is_last, opcode, payload = frame
-            if opcode >= Kind.CLOSE:
-                return _checked_control(Kind(opcode), payload)
-            if opcode != _CONTINUATION:
-                self._kind = Kind(opcode)
+            is_last, kind, payload = frame
+            if kind is not None and kind >= Kind.CLOSE:
+                return _checked_control(kind, payload)
+            if kind is not None:
+                if is_last:
+                    return _checked_message(kind, payload)
+                self._kind = kind
             self._message += payload
             if is_last and self._kind is not None:
-                received = Received(self._kind, bytes(self._message))
-                self._kind = None
+                kind, self._kind = self._kind, None
+                payload = bytes(self._message)
                 self._message.clear()
-                if received.kind is Kind.TEXT and not _is_utf8(received.data):
-                    raise FrameError(NOT_UTF8, "a text message is not UTF-8")
-                return received
+                return _checked_message(kind, payload)
         return None
 
-    def _frame(self) -> tuple[bool, int, bytes] | None:
-        """Takes a whole frame: True if it is the last of its message, opcode, payload."""
+    def _frame(self) -> tuple[bool, Kind | None, bytes] | None:
+        """Takes a whole frame: True if it is the last of its message, its kind, its payload.
+
+        The kind is None for a frame that continues a message.
+        """
         buffer = self._buffer
         if len(buffer) < 2:
             return None
         first, second = buffer[0], buffer[1]
-        opcode = first & _OPCODE
-        self._check_head(first, second, opcode)
+        kind = _KIND_BY_OPCODE.get(first & _OPCODE)
+        if first not in _ONLY_FRAMES or not second & _MASKED or self._kind is not None:
+            self._check_head(first, second, kind)
         start, length = 2, second & _LENGTH
         if length >= _LENGTH_16:
             octets, least = (2, _LENGTH_16) if length == _LENGTH_16 else (8, 1 << 16)
@@ -135,17 +147,19 @@ class FrameReader:
             length = int.from_bytes(buffer[2:start])
             if not least <= length < 1 << 63:
                 raise FrameError(PROTOCOL_ERROR, "the length of a frame is malformed")
-        self._check_length(opcode, length)
+        max_bytes = self._max_bytes.get(self._kind if kind is None else kind)
+        if max_bytes is not None and len(self._message) + length > max_bytes:
+            raise self._too_large(kind, max_bytes)
         end = start + _MASK_BYTES + length
         if len(buffer) < end:
             return None
-        mask = bytes(buffer[start : start + _MASK_BYTES])
-        payload = _unmasked(bytes(buffer[start + _MASK_BYTES : end]), mask)
+        begin = start + _MASK_BYTES
+        payload = _unmasked(buffer[begin:end], buffer[start:begin])
         del buffer[:end]
-        return bool(first & _FIN), opcode, payload
+        return first >= _FIN, kind, payload
 
-    def _check_head(self, first: int, second: int, opcode: int) -> None:
-        problem = ""
+    def _check_head(self, first: int, second: int, kind: Kind | None) -> None:
+        problem, opcode = "", first & _OPCODE
         if first & _RESERVED:
             problem = "a frame has a reserved bit, of an extension that was not agreed on"
         elif not second & _MASKED:
@@ -153,10 +167,10 @@ class FrameReader:
         elif opcode == _CONTINUATION:
             if self._kind is None:
                 problem = "a frame continues no message"
-        elif opcode in self._max_bytes:
+        elif kind in self._max_bytes:
             if self._kind is not None:
                 problem = "a message begins before the last frame of another"
-        elif opcode not in (Kind.CLOSE, Kind.PING, Kind.PONG):
+        elif kind is None:
             problem = f"a frame has the unknown opcode {opcode}"
         elif not first & _FIN:
             problem = "a control frame is fragmented"
@@ -165,14 +179,12 @@ class FrameReader:
         if problem:
             raise FrameError(PROTOCOL_ERROR, problem)
 
-    def _check_length(self, opcode: int, length: int) -> None:
-        kind = self._kind if opcode == _CONTINUATION else Kind(opcode)
-        if kind is None or kind not in self._max_bytes:
-            return
-        max_bytes = self._max_bytes[kind]
-        if len(self._message) + length > max_bytes:
-            what = f"a {kind.name.lower()} message is larger than the limit of {max_bytes} bytes"
-            raise FrameError(TOO_LARGE, what)
+    def _too_large(self, kind: Kind | None, max_bytes: int) -> FrameError:
+        begun = kind or self._kind
+        name = "" if begun is None else begun.name.lower()
+        return FrameError(
+            TOO_LARGE, f"a {name} message is larger than the limit of {max_bytes} bytes"
+        )
 
 
 def frame(kind: Kind, *parts: bytes) -> bytes:
@@ -199,6 +211,12 @@ def close_code_of(payload: bytes) -> int:
     return int.from_bytes(payload[:2]) if payload else NORMAL
 
 
+def _checked_message(kind: Kind, payload: bytes) -> Received:
+    if kind is Kind.TEXT and not _is_utf8(payload):
+        raise FrameError(NOT_UTF8, "a text message is not UTF-8")
+    return Received(kind, payload)
+
+
 def _checked_control(kind: Kind, payload: bytes) -> Received:
     if kind is Kind.CLOSE and payload:
         if len(payload) < 2 or close_code_of(payload) not in _CLOSE_CODES:
@@ -218,7 +236,7 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _unmasked(data: bytes, mask: bytes) -> bytes:
+def _unmasked(data: bytearray, mask: bytearray) -> bytes:
     """Returns the octets without their mask (section 5.3), as one operation on integers."""
     length = len(data)
     masks = (mask * (length // _MASK_BYTES + 1))[:length]

@@ -38,6 +38,8 @@ from transcoder.protocols.websocket.framing import (
 
 QUEUED_MAX: Final = 64
 """Max messages that wait for the call."""
+_RESUMED_AT: Final = QUEUED_MAX // 2
+"""Messages in the queue at which more are read."""
 QUEUED_MAX_BYTES: Final = 64 << 10
 """Max bytes of the messages that wait, before the last of them."""
 LINGER_S: Final = 1.0
@@ -130,6 +132,17 @@ class Socket:
         Raises:
             TranscodeError: it did not come in time, or the client left.
         """
+        if not self._queue:
+            await self._arrived(begin_s, what)
+        received = self._queue.popleft()
+        self._queued_bytes -= len(received.data)
+        # In batches: a step for each message would cost as much as to read it.
+        if not self._queue or (not self._is_reading and len(self._queue) <= _RESUMED_AT):
+            self._read_on()
+        return received
+
+    async def _arrived(self, begin_s: float, what: str) -> None:
+        """Waits for a message; takes and raises what `next` does."""
         now = asyncio.get_running_loop().time
         idle_until = now() + begin_s
         begun_until: float | None = None
@@ -148,10 +161,6 @@ class Socket:
                 raise too_slow(what, limit_s=limit_s) from None
             finally:
                 self._arrival = None
-        received = self._queue.popleft()
-        self._queued_bytes -= len(received.data)
-        self._read_on()
-        return received
 
     def expect_no_more(self) -> None:
         """Has a further message end the call; an empty text message is none.

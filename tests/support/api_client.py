@@ -1,7 +1,7 @@
 """Calls the API over each protocol: a request message in, the answer in one form out.
 
 JSON by the method's HTTP rule and protobuf's own json_format, gRPC by grpc.aio, gRPC-Web framed by
-hand, after google/api/http.proto and grpc/doc/PROTOCOL-WEB.md.
+hand, after google/api/http.proto and grpc/doc/PROTOCOL-WEB.md; Connect after its own reference.
 Rule: nothing of the transcoder or of the server is used, so that no fault cancels itself out.
 """
 
@@ -34,6 +34,8 @@ JSON: Final = "json"
 GRPC: Final = "grpc"
 WEB: Final = "grpc-web"
 PROTOCOLS: Final = (JSON, GRPC, WEB)
+CONNECT: Final = "connect"
+"""Connect's unary calls in JSON; test_connect.py alone asks by it."""
 
 REST_PREFIX: Final = "/management/v1"
 _REST_PREFIXES: Final = {
@@ -54,6 +56,8 @@ DEADLINE_S: Final = 30.0
 
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")
 _WEB_HEADERS: Final = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
+_CONNECT_HEADERS: Final = {"content-type": "application/json", "connect-protocol-version": "1"}
+_NUMBER_OF_CODE: Final = {code.name.lower(): code.value[0] for code in grpc.StatusCode}
 _CODE_OF_HTTP: Final = {
     400: 13,
     401: 16,
@@ -139,7 +143,7 @@ class ApiClient:
         """Call the method whose request this is.
 
         Args:
-            protocol: one of `PROTOCOLS`.
+            protocol: one of `PROTOCOLS`, or `CONNECT`.
             request: the message; its type names the method.
             token: a bearer token; empty for none.
             org_id: the organisation that the call is about; empty for the caller's own.
@@ -158,6 +162,8 @@ class ApiClient:
             headers["grpc-timeout"] = f"{int(deadline_s * 1000)}m"
         if protocol == JSON:
             return await self._json(method, request, headers)
+        if protocol == CONNECT:
+            return await self._connect(method, request, headers)
         return await self._web(method, request, headers)
 
     async def _json(
@@ -215,6 +221,27 @@ class ApiClient:
         return Answer(
             code, said, _details(packed, code, said), None, sent, got.status, body, _run(packed)
         )
+
+    async def _connect(
+        self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]
+    ) -> Answer:
+        url = URL(f"http://{self.http}{_path(method)}", encoded=True)
+        body = json_format.MessageToJson(request)
+        named = {**headers, **_CONNECT_HEADERS}
+        async with self.session.post(url, data=body, headers=named) as got:
+            text = await got.read()
+        sent = _lower(got.headers.items())
+        if got.status == 200:
+            response = json_format.Parse(text, _response(method))
+            return Answer(0, "", (), response, sent, got.status, text)
+        error = json.loads(text)
+        code, said = _NUMBER_OF_CODE[error["code"]], error.get("message", "")
+        status = Status(code=code, message=said)
+        for detail in error.get("details", ()):
+            value = base64.b64decode(detail["value"] + "=" * (-len(detail["value"]) % 4))
+            status.details.add(type_url=f"type.googleapis.com/{detail['type']}", value=value)
+        packed = status.SerializeToString()
+        return Answer(code, said, _details(packed, code, said), None, sent, got.status, text)
 
     async def _native(
         self,

@@ -58,6 +58,12 @@ def http_request(
     return _request(path, headers, token=token, body=body, verb=verb)
 
 
+def connect_stream_request(path: str, *, token: str, body: bytes) -> bytes:
+    """A request of Connect with one message of a stream, as JSON."""
+    headers = "Content-Type: application/connect+json\r\nConnect-Protocol-Version: 1\r\n"
+    return _request(path, headers, token=token, body=framed(body))
+
+
 def web_request(path: str, message: Message, *, token: str) -> bytes:
     """A gRPC-Web request, as a client would send it."""
     headers = "Content-Type: application/grpc-web+proto\r\nX-Grpc-Web: 1\r\n"

@@ -1,4 +1,7 @@
-"""Measures streams as JSON, in each form, against bare aiohttp that writes the same bytes."""
+"""Measures streams as JSON, in each form and over Connect, against bare aiohttp.
+
+The bare server writes the same bytes, message by message.
+"""
 
 import base64
 import functools
@@ -9,22 +12,27 @@ from tests.bench.callers import (
     STREAM_MESSAGES,
     STREAM_NAME,
     STREAM_PAYLOAD_BYTES,
+    connect_stream_request,
     http_request,
 )
 from tests.bench.ratios import cpu
 from tests.bench.servers import Servers
 from tests.bench.work import Open, Work, http
+from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT
 
 BARE_PATH: Final = "/streams/"
-FORMS: Final = {
+CONNECT: Final = "connect"
+_ACCEPT: Final = {
     "lines": "application/x-ndjson",
     "array": "application/json",
     "events": "text/event-stream",
 }
+FORMS: Final = (*_ACCEPT, CONNECT)
 ASKED: Final = 2.0
 
 _PAYLOAD: Final = base64.b64encode(b"x" * STREAM_PAYLOAD_BYTES)
+_END: Final = b'{"metadata":{"x-name":["plain"],"x-name-bin":["Z3LDtsOfZXI"]}}'
 _MESSAGES: Final = [
     b'{"name":"%b","index":%d,"payload":"%b"}' % (STREAM_NAME.encode(), at, _PAYLOAD)
     for at in range(1, STREAM_MESSAGES + 1)
@@ -39,6 +47,8 @@ def pieces(form: str) -> Sequence[bytes]:
     if form == "events":
         events = [b"data: %b\n\n" % message for message in _MESSAGES]
         return [b"retry: 3000\n\n", *events, b"event: end\ndata: {}\n\n"]
+    if form == CONNECT:
+        return [*map(framed, _MESSAGES), framed(_END, flags=2)]
     first, *others = _MESSAGES
     return [b"[" + first, *(b"," + message for message in others), b"]"]
 
@@ -48,9 +58,12 @@ class StreamJson:
 
     def __init__(self, token: str, form: str, path: str) -> None:
         asked = '{"name":"%s","count":%d,"size":%d}'
-        body = asked % (STREAM_NAME, STREAM_MESSAGES, STREAM_PAYLOAD_BYTES)
-        accept = f"Accept: {FORMS[form]}\r\n"
-        self._request = http_request(path, token=token, body=body.encode(), headers=accept)
+        body = (asked % (STREAM_NAME, STREAM_MESSAGES, STREAM_PAYLOAD_BYTES)).encode()
+        if form == CONNECT:
+            self._request = connect_stream_request(path, token=token, body=body)
+        else:
+            accept = f"Accept: {_ACCEPT[form]}\r\n"
+            self._request = http_request(path, token=token, body=body, headers=accept)
         self._body = b"".join(pieces(form))
 
     def ask(self) -> bytes:

@@ -95,7 +95,7 @@ class Call(ABC):
     """One RPC under way; each protocol has a subclass that carries its messages.
 
     Attributes:
-        protocol: "json", "grpc-web" or "connect", by the subclass.
+        protocol: "json", "grpc-web", "connect" or "websocket", by the subclass.
         method: the method that is called.
         metadata: as received.
         deadline: `time.monotonic()` at which the caller stops waiting; None without a deadline.

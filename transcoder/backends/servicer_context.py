@@ -85,7 +85,7 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
 
     @property
     def protocol(self) -> str:
-        """Returns how the client calls: "json", "grpc-web" or "connect".
+        """Returns how the client calls: "json", "grpc-web", "connect" or "websocket".
 
         Contexts of grpc.aio have no such property.
         """

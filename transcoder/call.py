@@ -156,6 +156,10 @@ class Call(ABC):
         """
         raise unimplemented(f"{self.method.path}: streams are not served by this protocol")
 
+    def end_at_stop(self) -> bytes | None:
+        """Returns the end of a stream that has begun, as the server stops; None cuts it."""
+        return None
+
     def end(self, code: grpc.StatusCode) -> None:
         """Sets `ending` before the handler is cancelled; the first reason stays."""
         if self.ending is None:

@@ -10,7 +10,13 @@ from aiohttp.http import StreamWriter
 from transcoder.errors import TranscodeError, client_left, malformed
 from transcoder.http.half_closed import CONTINUE
 from transcoder.http.request import Request
-from transcoder.http.response import HeaderList, HeaderPairs, last_chunk, with_connection_close
+from transcoder.http.response import (
+    HeaderList,
+    HeaderPairs,
+    chunk,
+    last_chunk,
+    with_connection_close,
+)
 from transcoder.http.switched import Receiver, Wire
 
 _SENT_AT_ONCE_BYTES: Final = 16 << 10
@@ -104,6 +110,12 @@ class AiohttpRequest(Request):
             writer.chunked = False
             piece = last_chunk(trailers)
         await self.begun.write_eof(piece)
+
+    def finish_at_once(self, piece: bytes) -> None:
+        writer, transport = self._request.writer, self._request.transport
+        if isinstance(writer, StreamWriter) and transport is not None:
+            octets = chunk(piece) + last_chunk(()) if writer.chunked else piece
+            transport.write(octets)
 
     def cut(self) -> None:
         transport = self._request.transport

@@ -178,6 +178,8 @@ class HttpConnection(web.RequestHandler):
             self.serving.receiver.stop()
         elif request.writer.output_size == 0 and not self.writing_paused and self._wire is not None:
             self._connections.tell_stop(self._wire, request.method, self.serving)
+        if self.serving is not None:
+            self.serving.stop_call()
         self._cancel()
         self.force_close()
         return True

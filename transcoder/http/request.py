@@ -6,6 +6,7 @@ one piece (`WholeRequest`). This file knows neither.
 Follows RFC 9112 (messages) and RFC 9110 section 8.6 (Content-Length).
 """
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -113,6 +114,10 @@ class Request(ABC):
         """Sends the last piece of the body, and trailers."""
 
     @abstractmethod
+    def finish_at_once(self, piece: bytes) -> None:
+        """Sends the last piece of the body without a wait, before the connection is closed."""
+
+    @abstractmethod
     def cut(self) -> None:
         """Closes the connection after what was written, without the last chunk."""
 
@@ -142,6 +147,15 @@ class Request(ABC):
         """Sets the ending of the request's call, if it has one, before it is cancelled."""
         if self.call is not None:
             self.call.end(StatusCode.CANCELLED)
+
+    def stop_call(self) -> None:
+        """Ends the request's stream, if it has begun one, before it is cancelled."""
+        if self.call is None or not self.is_begun:
+            return
+        end = self.call.end_at_stop()
+        if end is not None:
+            with contextlib.suppress(OSError):  # the client left
+                self.finish_at_once(end)
 
 
 AnswerRequest = Callable[[Request], Awaitable[Answer | None]]

@@ -10,11 +10,14 @@ the windows are small.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from transcoder.http import encodings
-from transcoder.http.encodings import BR, CODINGS, GZIP, ZSTD, UnreadableError
+from transcoder.http.encodings import BR, CODINGS, GZIP, IDENTITY, ZSTD, UnreadableError, preferred
+
+DEFLATERS_MAX: Final = 256
+"""Max streams that are compressed at once, in 128 MiB at most; others are sent as they are."""
 
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
 _GZIP_LEVEL: Final = 1
@@ -41,6 +44,29 @@ class StreamDeflater(NamedTuple):
 def stream_deflater(coding: str) -> StreamDeflater:
     """Returns a compressor for a coding of `CODINGS`."""
     return _MAKERS[coding]()
+
+
+class StreamDeflaters:
+    """Gives compressors to streams, for as many as may be open at once."""
+
+    def __init__(self, *, maximum: int = DEFLATERS_MAX) -> None:
+        self._left = maximum
+
+    def take(self, accept_encoding: Sequence[str]) -> StreamDeflater | None:
+        """Returns a compressor for a client; None if it accepts none, or all are taken.
+
+        Args:
+            accept_encoding: the header, as often as it came.
+        """
+        coding = preferred(accept_encoding)
+        if coding == IDENTITY or not self._left:
+            return None
+        self._left -= 1
+        return stream_deflater(coding)
+
+    def give_back(self) -> None:
+        """Notes that the stream of a compressor has ended."""
+        self._left += 1
 
 
 class StreamInflater:

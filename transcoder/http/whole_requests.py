@@ -196,6 +196,9 @@ class WholeRequest(Request):
         if may_go_on is not None:
             await may_go_on
 
+    def finish_at_once(self, piece: bytes) -> None:
+        self._connection.send_soon(chunk(piece) + last_chunk(()))
+
     def cut(self) -> None:
         self._connection.close()
 
@@ -329,6 +332,7 @@ class WholeConnection(asyncio.Protocol):
         if request is not None and self._wire is not None:
             if not request.is_begun and self._may_write is None:
                 self._shared.connections.tell_stop(self._wire, request.method, request)
+            request.stop_call()
             self._cancel()
         self.close()
         return request is not None

@@ -18,13 +18,13 @@ from transcoder.codec.scalars import Fault
 from transcoder.errors import (
     EnoughSent,
     TranscodeError,
+    unavailable,
 )
-from transcoder.http.encodings import IDENTITY, preferred
 from transcoder.http.exchange import HttpExchange
 from transcoder.http.headers import initial_headers, trailer_headers
 from transcoder.http.offload import Offload
 from transcoder.http.response import NO_CONTENT, HeaderPairs
-from transcoder.http.stream_encodings import StreamDeflater, stream_deflater
+from transcoder.http.stream_encodings import StreamDeflater, StreamDeflaters
 from transcoder.protocols.failures import failure_of
 from transcoder.protocols.http_bodies import HttpBodyStreamCall
 from transcoder.protocols.json_errors import JsonErrors, unwritable
@@ -76,7 +76,7 @@ class RestStreams:
         self._offload = offload
         self._inline_max_bytes = inline_max_bytes
         self._heartbeat_s = heartbeat_s
-        self._has_compression = has_compression
+        self._deflaters = StreamDeflaters() if has_compression else None
 
     async def answer(
         self, exchange: HttpExchange, route: Route, receive: Receive
@@ -95,23 +95,23 @@ class RestStreams:
             raw = HttpBodyStreamCall(exchange, route, receive, route.http_body)
             return await self._run(raw, exchange, route, RAW)
         form = self._formats.of(exchange.headers.getall("Accept", ()))
-        deflater: StreamDeflater | None = None
-        if self._has_compression:
-            coding = preferred(exchange.headers.getall("Accept-Encoding", ()))
-            deflater = None if coding == IDENTITY else stream_deflater(coding)
         call = JsonStreamCall(
             exchange,
             route,
             receive,
             form=form,
-            deflater=deflater,
+            errors=self._errors,
+            deflaters=self._deflaters,
             offload=self._offload,
             inline_max_bytes=self._inline_max_bytes,
         )
         beating: asyncio.Task[None] | None = None
         if form.content_type == EVENTS and exchange.verb != "HEAD":
             beating = asyncio.create_task(call.beat(self._heartbeat_s))
-        return await self._run(call, exchange, route, form, beating=beating)
+        try:
+            return await self._run(call, exchange, route, form, beating=beating)
+        finally:
+            call.close()
 
     async def _run(
         self,
@@ -159,6 +159,8 @@ class JsonStreamCall(RestStreamCall):
 
     __slots__ = (
         "_deflater",
+        "_deflaters",
+        "_errors",
         "_form",
         "_inline_max_bytes",
         "_is_in_thread",
@@ -175,7 +177,8 @@ class JsonStreamCall(RestStreamCall):
         receive: Receive,
         *,
         form: StreamFormat,
-        deflater: StreamDeflater | None,
+        errors: JsonErrors,
+        deflaters: StreamDeflaters | None,
         offload: Offload,
         inline_max_bytes: int,
     ) -> None:
@@ -186,7 +189,10 @@ class JsonStreamCall(RestStreamCall):
         """
         super().__init__(exchange, route, receive)
         self._form = form
-        self._deflater = deflater
+        self._errors = errors
+        # Taken when the answer begins: most calls that are refused need none.
+        self._deflaters = deflaters
+        self._deflater: StreamDeflater | None = None
         self._offload = offload
         self._inline_max_bytes = inline_max_bytes
         # What comes before the next message.
@@ -225,6 +231,8 @@ class JsonStreamCall(RestStreamCall):
 
     async def piece_of(self, message: Message) -> bytes:
         self._is_quiet = False
+        if not self._is_opened:
+            self._take_deflater()
         if self._route.size(message) <= self._inline_max_bytes:
             piece = self._framed(message)
         else:
@@ -250,15 +258,22 @@ class JsonStreamCall(RestStreamCall):
                     await self.write(self._opening() + self._deflated(EVENTS_COMMENT))
                 self._is_quiet = True
 
+    def end_at_stop(self) -> bytes | None:
+        tail = self._form.failure(self._errors.text(unavailable("the server is stopping")))
+        if tail is None or self._is_in_thread or self.exchange.verb == "HEAD":
+            return None
+        return self._last(tail)
+
     async def finish(self, tail: bytes | None) -> None:
-        deflater = self._deflater
-        if tail is None or (self._is_in_thread and deflater is not None):
+        if tail is None or (self._is_in_thread and self._deflater is not None):
             self._http.cut()
             return
+        await self.end_with(self._last(tail))
+
+    def _last(self, tail: bytes) -> bytes:
+        """Returns the last piece of the body."""
         body = self._opening() + self._deflated(tail)
-        if deflater is not None:
-            body += deflater.end()
-        await self.end_with(body)
+        return body if self._deflater is None else body + self._deflater.end()
 
     def _framed(self, message: Message) -> bytes:
         """Returns a message as it travels.
@@ -280,9 +295,20 @@ class JsonStreamCall(RestStreamCall):
         """Returns what comes before everything, once."""
         if self._is_opened:
             return b""
+        self._take_deflater()
         self._is_opened = True
         self._lead = self._form.before
         return self._deflated(self._form.opening)
+
+    def _take_deflater(self) -> None:
+        if self._deflaters is not None and self._deflater is None:
+            accepted = self.exchange.headers.getall("Accept-Encoding", ())
+            self._deflater = self._deflaters.take(accepted)
+
+    def close(self) -> None:
+        """Gives the compressor back: the call has ended."""
+        if self._deflaters is not None and self._deflater is not None:
+            self._deflaters.give_back()
 
     def _deflated(self, piece: bytes) -> bytes:
         return piece if self._deflater is None or not piece else self._deflater.piece(piece)

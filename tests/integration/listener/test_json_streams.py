@@ -301,13 +301,28 @@ async def test_x_http_code_is_the_status_of_a_stream(
             assert (answer.status, body) == expected
 
 
-async def test_a_stop_cuts_streams_that_do_not_end() -> None:
+STOPPING = b'{"code":14,"message":"the server is stopping"}'
+
+
+@cases(
+    "accept, end",
+    {
+        "lines": (NDJSON, b'{"error":%b}\n' % STOPPING),
+        "events": (EVENTS, b"event: error\ndata: %b\n\n" % STOPPING),
+        "array, which is cut": (ARRAY, b""),
+    },
+)
+async def test_a_stop_ends_streams_that_do_not_end(accept: str, end: bytes) -> None:
     running = serving(limits=Limits(drain_timeout_s=0.2))
     server = await running.__aenter__()
-    async with connected(server, asked(count=1, case="CASE_WAIT")) as (reader, _):
+    request = asked(Accept=accept, count=1, case="CASE_WAIT")
+    async with connected(server, request) as (reader, _):
         await head_of(reader)
         await chunk_of(reader)
         stopping = asyncio.create_task(running.__aexit__(None, None, None))
-        assert await reader.read() == b""  # no last chunk: it is not whole
+        if end:
+            assert await chunk_of(reader) == end
+            assert await reader.readexactly(5) == b"0\r\n\r\n"
+        assert await reader.read() == b""
         await stopping
     assert server.servicer.cancelled["n"].is_set()

@@ -1,0 +1,468 @@
+"""One servicer with all four kinds of calls: callers of every protocol see what gRPC's see.
+
+Each case is an asynchronous generator over the requests of a call, whatever its kind: a method
+without a stream of responses answers with the last.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from tests.proto import echo_pb2_grpc
+from tests.proto.echo_pb2 import EchoReply, EchoRequest
+from tests.support.all_protocols import ASKS, Servers, serving_twice
+from tests.support.parity import Outcome
+from tests.support.tables import cases
+from tests.support.waiting import until_async
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+KINDS = ("Say", "Repeat", "Count", "Talk")
+STREAMING_REQUESTS = ("Count", "Talk")
+COUNTS = (3, 4, 5)
+
+Replies = AsyncIterator[EchoReply]
+
+
+class Cases:
+    """Each case of a call; the metadata `x-case` names it."""
+
+    async def answers_each(self, requests: Any, context: Any) -> Replies:
+        async for request in requests:
+            yield EchoReply(index=request.count)
+
+    async def answers_after_the_last(self, requests: Any, context: Any) -> Replies:
+        yield EchoReply(index=sum([request.count async for request in requests]))
+
+    async def ends_after_the_first(self, requests: Any, context: Any) -> Replies:
+        async for request in requests:
+            yield EchoReply(index=request.count)
+            break
+
+    async def reads_nothing(self, requests: Any, context: Any) -> Replies:
+        yield EchoReply(index=1)
+
+    async def sends_metadata_between(self, requests: Any, context: Any) -> Replies:
+        async for request in requests:
+            if request.count == COUNTS[0]:
+                initial = (("x-first", "1"), ("x-first-bin", b"\x00\xff"))
+                await context.send_initial_metadata(initial)
+            yield EchoReply(index=request.count)
+        context.set_trailing_metadata((("x-last", "2"), ("x-last-bin", b"\xff")))
+
+    async def aborts_before_reading(self, requests: Any, context: Any) -> Replies:
+        await context.abort(grpc.StatusCode.NOT_FOUND, "gone", (("x-a", "1"),))
+        yield EchoReply()
+
+    async def aborts_after_the_first(self, requests: Any, context: Any) -> Replies:
+        async for request in requests:
+            yield EchoReply(index=request.count)
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "enough", (("x-a", "1"),))
+
+    async def aborts_after_the_last(self, requests: Any, context: Any) -> Replies:
+        async for request in requests:
+            yield EchoReply(index=request.count)
+        await context.abort(grpc.StatusCode.OUT_OF_RANGE, "no more")
+
+    async def sets_a_code_and_goes_on(self, requests: Any, context: Any) -> Replies:
+        async for request in requests:
+            context.set_code(grpc.StatusCode.DATA_LOSS)
+            context.set_details(f"lost {request.count}")
+            yield EchoReply(index=request.count)
+
+    async def sets_a_code_and_raises(self, requests: Any, context: Any) -> Replies:
+        async for request in requests:
+            yield EchoReply(index=request.count)
+            context.set_code(grpc.StatusCode.DATA_LOSS)
+            context.set_details("lost")
+            raise ValueError
+
+
+class ReadingCases:
+    """The cases of a stream of requests only."""
+
+    async def reads(self, requests: Any, context: Any) -> Replies:
+        while (request := await context.read()) is not grpc.aio.EOF:
+            yield EchoReply(index=request.count)
+
+    async def reads_behind_the_end(self, requests: Any, context: Any) -> Replies:
+        counts = [request.count async for request in requests]
+        for _ in range(2):
+            assert await context.read() is grpc.aio.EOF
+        yield EchoReply(index=sum(counts))
+
+    async def reads_and_iterates(self, requests: Any, context: Any) -> Replies:
+        first = await context.read()
+        async for request in requests:
+            yield EchoReply(index=first.count * request.count)
+
+    async def iterates_twice(self, requests: Any, context: Any) -> Replies:
+        async for request in requests:
+            yield EchoReply(index=request.count)
+            break
+        async for request in requests:
+            yield EchoReply(index=request.count * 10)
+
+    async def reads_in_a_task(self, requests: Any, context: Any) -> Replies:
+        counts: asyncio.Queue[int] = asyncio.Queue()
+
+        async def read() -> None:
+            async for request in requests:
+                counts.put_nowait(request.count)
+            counts.put_nowait(0)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(read())
+            while count := await counts.get():
+                yield EchoReply(index=count)
+
+
+class Kinds(Cases, ReadingCases, echo_pb2_grpc.EchoServicer):
+    """The servicer.
+
+    Attributes:
+        notes: what happened to a call that waits, by its method and its protocol.
+    """
+
+    def __init__(self) -> None:
+        self.notes: defaultdict[str, list[str]] = defaultdict(list)
+
+    def _replies(self, requests: Any, context: Any) -> Replies:
+        sent = dict(context.invocation_metadata())
+        replies: Replies = getattr(self, sent["x-case"])(requests, context)
+        return replies
+
+    async def Say(self, request: EchoRequest, context: Any) -> EchoReply:
+        return await last(self._replies(one(request), context))
+
+    async def Repeat(self, request: EchoRequest, context: Any) -> Replies:
+        async for reply in self._replies(one(request), context):
+            yield reply
+
+    async def Count(self, request_iterator: AsyncIterator[EchoRequest], context: Any) -> EchoReply:
+        return await last(self._replies(request_iterator, context))
+
+    async def Talk(self, request_iterator: AsyncIterator[EchoRequest], context: Any) -> Replies:
+        async for reply in self._replies(request_iterator, context):
+            yield reply
+
+    async def waits(self, requests: Any, context: Any) -> Replies:
+        """Answers each request, then waits for the end of the call; notes what it sees."""
+        notes = self.notes[dict(context.invocation_metadata())["x-note"]]
+        context.add_done_callback(lambda _: notes.append("done"))
+        try:
+            async for request in requests:
+                notes.append(f"got {request.count}")
+                yield EchoReply(index=request.count)
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            notes.append("cancelled")
+            raise
+
+
+async def one(request: EchoRequest) -> AsyncIterator[EchoRequest]:
+    yield request
+
+
+async def last(replies: Replies) -> EchoReply:
+    reply = EchoReply()
+    async for reply in replies:  # noqa: B007  the last is meant
+        pass
+    return reply
+
+
+Replace = Callable[[Any], Any]
+
+
+def around(
+    requests_of: Callable[[Any, Any], Any] = lambda requests, _: requests,
+    context_of: Callable[[Any], Any] = lambda context: context,
+) -> Replace:
+    """Returns a replacement that gives the handler other requests, or another context."""
+
+    def replace_(handler: Any) -> Any:
+        if handler.response_streaming:
+
+            async def stream(requests: Any, context: Any) -> Replies:
+                given = requests_of(requests, context)
+                async for reply in handler.stream_stream(given, context_of(context)):
+                    yield reply
+
+            return like(handler, grpc.stream_stream_rpc_method_handler, stream)
+
+        async def answer(requests: Any, context: Any) -> Any:
+            return await handler.stream_unary(requests_of(requests, context), context_of(context))
+
+        return like(handler, grpc.stream_unary_rpc_method_handler, answer)
+
+    return replace_
+
+
+def like(handler: Any, make: Any, function: Any) -> Any:
+    return make(function, handler.request_deserializer, handler.response_serializer)
+
+
+async def doubled(requests: Any, context: Any) -> AsyncIterator[EchoRequest]:
+    async for request in requests:
+        yield EchoRequest(count=request.count * 2)
+
+
+async def only_even(requests: Any, context: Any) -> AsyncIterator[EchoRequest]:
+    async for request in requests:
+        if request.count % 2 == 0:
+            yield request
+
+
+async def behind_the_first(requests: Any, context: Any) -> AsyncIterator[EchoRequest]:
+    first = await context.read()
+    context.set_trailing_metadata((("x-first-read", str(first.count)),))
+    async for request in requests:
+        yield request
+
+
+async def refused_at_four(requests: Any, context: Any) -> AsyncIterator[EchoRequest]:
+    async for request in requests:
+        if request.count == 4:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "four", (("x-a", "1"),))
+        yield request
+
+
+async def cut_after_the_first(requests: Any, context: Any) -> AsyncIterator[EchoRequest]:
+    async for request in requests:
+        yield request
+        return
+
+
+class Loud:
+    """A context that reads and says more than the one it is made of."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    async def read(self) -> Any:
+        request = await self._context.read()
+        return request if request is grpc.aio.EOF else EchoRequest(count=request.count + 100)
+
+    def set_trailing_metadata(self, pairs: Any) -> None:
+        self._context.set_trailing_metadata((*pairs, ("x-loud", "1")))
+
+    async def abort(self, code: Any, details: str = "", trailing_metadata: Any = ()) -> None:
+        await self._context.abort(code, details.upper(), (*trailing_metadata, ("x-loud", "1")))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
+def writing(handler: Any) -> Any:
+    """A coroutine that writes what a generator yields."""
+    if not handler.response_streaming:
+        return handler
+
+    async def write(requests: Any, context: Any) -> None:
+        async for reply in handler.stream_stream(requests, context):
+            await context.write(reply)
+
+    return like(handler, grpc.stream_stream_rpc_method_handler, write)
+
+
+def ended_early(handler: Any) -> Any:
+    """Reads one request, answers, and never asks the handler."""
+    if handler.response_streaming:
+
+        async def stream(requests: Any, context: Any) -> Replies:
+            yield EchoReply(index=(await context.read()).count + 1000)
+
+        return like(handler, grpc.stream_stream_rpc_method_handler, stream)
+
+    async def answer(requests: Any, context: Any) -> EchoReply:
+        return EchoReply(index=(await context.read()).count + 1000)
+
+    return like(handler, grpc.stream_unary_rpc_method_handler, answer)
+
+
+def refused(handler: Any) -> Any:
+    """Refuses the call, with what has no serializers."""
+
+    async def refuse(requests: Any, context: Any) -> None:
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no", (("x-a", "1"),))
+
+    if handler.response_streaming:
+        return grpc.stream_stream_rpc_method_handler(refuse)
+    return grpc.stream_unary_rpc_method_handler(refuse)
+
+
+def in_octets(handler: Any) -> Any:
+    """Reads and answers octets."""
+
+    async def total(requests: Any) -> bytes:
+        counts = [EchoRequest.FromString(each).count async for each in requests]
+        return EchoReply(index=sum(counts)).SerializeToString()
+
+    if handler.response_streaming:
+
+        async def stream(requests: Any, context: Any) -> AsyncIterator[bytes]:
+            yield await total(requests)
+
+        return grpc.stream_stream_rpc_method_handler(stream)
+
+    async def answer(requests: Any, context: Any) -> bytes:
+        return await total(requests)
+
+    return grpc.stream_unary_rpc_method_handler(answer)
+
+
+def in_other_types(handler: Any) -> Any:
+    """Reads and answers what its own serializers make: numbers."""
+
+    async def write(requests: Any, context: Any) -> Any:
+        numbers = [number async for number in requests]
+        if not handler.response_streaming:
+            return sum(numbers)
+        for number in numbers:
+            await context.write(number)
+        return None
+
+    make: Any = grpc.stream_unary_rpc_method_handler
+    if handler.response_streaming:
+        make = grpc.stream_stream_rpc_method_handler
+    return make(
+        write,
+        request_deserializer=lambda data: EchoRequest.FromString(data).count,
+        response_serializer=lambda index: EchoReply(index=index).SerializeToString(),
+    )
+
+
+INTERCEPTORS: dict[str, tuple[Replace, str]] = {
+    "other requests": (around(doubled), "answers_each"),
+    "fewer requests": (around(only_even), "answers_after_the_last"),
+    "fewer requests, unread": (around(cut_after_the_first), "answers_each"),
+    "the first read by the interceptor": (around(behind_the_first), "answers_each"),
+    "an abort where the handler reads": (around(refused_at_four), "answers_each"),
+    "another context to read from": (around(context_of=Loud), "reads"),
+    "another context for metadata": (around(context_of=Loud), "sends_metadata_between"),
+    "another context to abort": (around(context_of=Loud), "aborts_after_the_first"),
+    "both": (around(doubled, Loud), "aborts_after_the_last"),
+    "a coroutine that writes": (writing, "answers_each"),
+    "a coroutine that writes, around an abort": (writing, "aborts_after_the_first"),
+    "no handler asked": (ended_early, "answers_each"),
+    "a refusal": (refused, "answers_each"),
+    "octets": (in_octets, "answers_each"),
+    "other types": (in_other_types, "answers_each"),
+    "nothing": (lambda _: None, "answers_each"),
+}
+
+
+class Chosen(grpc.aio.ServerInterceptor):
+    """Replaces the handler as the metadata `x-around` says."""
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
+    ) -> Any:
+        handler = await continuation(handler_call_details)
+        name = dict(handler_call_details.invocation_metadata).get("x-around")
+        return handler if name is None else INTERCEPTORS[str(name)][0](handler)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def servicer() -> Kinds:
+    return Kinds()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def servers(servicer: Kinds) -> AsyncIterator[Servers]:
+    async with serving_twice(servicer, [Chosen()]) as running:
+        yield running
+
+
+def of(group: type) -> list[str]:
+    return [name for name in vars(group) if not name.startswith("_")]
+
+
+def begin(servers: Servers, kind: str, **metadata: str) -> dict[str, asyncio.Task[Outcome]]:
+    """Begins a call over everything that has its kind, gRPC first."""
+    return {
+        over: asyncio.create_task(
+            ask(servers, kind, counts_of(kind), {**metadata, "x-note": f"{kind} {over}"})
+        )
+        for over, ask in ASKS[kind].items()
+    }
+
+
+def counts_of(kind: str) -> tuple[int, ...]:
+    return COUNTS if kind in STREAMING_REQUESTS else COUNTS[:1]
+
+
+async def compare(servers: Servers, kind: str, **metadata: str) -> Outcome:
+    """Calls over everything; returns what all have seen."""
+    outcomes = {over: await call for over, call in begin(servers, kind, **metadata).items()}
+    expected = outcomes.pop("gRPC")
+    if metadata["x-case"] == "sets_a_code_and_raises":
+        expected.message = "lost"  # grpc.aio tells the client of the exception; we do not
+    if "grpc-timeout" in metadata:
+        expected.message = "Deadline Exceeded"  # gRPC's client has a text of its own
+    without_metadata = replace(expected, initial=[], trailing=[])
+    assert outcomes == {over: without_metadata if over == "JSON" else expected for over in outcomes}
+    return expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", of(Cases))
+async def test_a_call_is_the_same_over_every_protocol(
+    servers: Servers, kind: str, case: str
+) -> None:
+    await compare(servers, kind, **{"x-case": case})
+
+
+@pytest.mark.parametrize("kind", STREAMING_REQUESTS)
+@pytest.mark.parametrize("case", of(ReadingCases))
+async def test_requests_are_read_alike_over_every_protocol(
+    servers: Servers, kind: str, case: str
+) -> None:
+    outcome = await compare(servers, kind, **{"x-case": case})
+    assert outcome.code is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("kind", STREAMING_REQUESTS)
+@cases("name", {name: name for name in INTERCEPTORS})
+async def test_an_interceptor_may_replace_what_a_handler_reads_and_says(
+    servers: Servers, kind: str, name: str
+) -> None:
+    await compare(servers, kind, **{"x-case": INTERCEPTORS[name][1], "x-around": name})
+
+
+ALL_READ = {
+    f"{kind} {over}": [f"got {count}" for count in counts_of(kind)]
+    for kind in KINDS
+    for over in ASKS[kind]
+}
+CANCELLED = {call: [*notes, "cancelled", "done"] for call, notes in ALL_READ.items()}
+
+
+async def test_a_deadline_cancels_a_handler_over_every_protocol(
+    servers: Servers, servicer: Kinds
+) -> None:
+    servicer.notes.clear()
+    asked = {"x-case": "waits", "grpc-timeout": "2S"}
+    outcomes = await asyncio.gather(*(compare(servers, kind, **asked) for kind in KINDS))
+    assert {outcome.code for outcome in outcomes} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    await until_async(lambda: servicer.notes == CANCELLED)
+
+
+async def test_a_client_that_leaves_cancels_a_handler_over_every_protocol(
+    servers: Servers, servicer: Kinds
+) -> None:
+    servicer.notes.clear()
+    calls = [
+        call for kind in KINDS for call in begin(servers, kind, **{"x-case": "waits"}).values()
+    ]
+    await until_async(lambda: servicer.notes == ALL_READ)
+    for call in calls:
+        call.cancel()
+    await until_async(lambda: servicer.notes == CANCELLED)
+    await asyncio.gather(*calls, return_exceptions=True)

@@ -1,0 +1,260 @@
+"""Calls echo.v1.Echo under grpc.aio and over each protocol of the transcoder, for comparison.
+
+Knows how every protocol writes a call; knows neither servicers nor what they answer.
+
+Rule: nothing of the transcoder is used to write or to read a call.
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import grpc
+
+from tests.proto import echo_pb2_grpc
+from tests.proto.echo_pb2 import EchoReply, EchoRequest
+from tests.support.grpc_frames import TRAILERS, framed, split_frame
+from tests.support.parity import Outcome
+from transcoder import Transcoder
+
+PATH: Final = "/echo.v1.Echo/"
+CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+CONNECT_END: Final = 2
+"""The flags of the last envelope of Connect."""
+
+Ask = Callable[["Servers", str, Sequence[int], Mapping[str, str]], Coroutine[Any, Any, Outcome]]
+
+
+@dataclass(frozen=True)
+class Servers:
+    """One servicer behind the same interceptors, served twice.
+
+    Attributes:
+        native: a stub of the server of grpc.aio.
+        url: of the transcoder.
+    """
+
+    native: echo_pb2_grpc.EchoStub
+    url: str
+    session: aiohttp.ClientSession
+
+
+@asynccontextmanager
+async def serving_twice(
+    servicer: echo_pb2_grpc.EchoServicer, interceptors: Sequence[grpc.aio.ServerInterceptor]
+) -> AsyncIterator[Servers]:
+    """Serves on free ports."""
+    transcoder: Any = Transcoder(interceptors=interceptors)
+    server: Any = grpc.aio.server(interceptors=interceptors)
+    for each in (transcoder, server):
+        echo_pb2_grpc.add_EchoServicer_to_server(servicer, each)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    address = await transcoder.start("127.0.0.1:0")
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+        ):
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield Servers(echo_pb2_grpc.EchoStub(channel), f"http://{address}", session)
+    finally:
+        await transcoder.stop()
+        await server.stop(None)
+
+
+async def natively(
+    servers: Servers, method: str, counts: Sequence[int], metadata: Mapping[str, str]
+) -> Outcome:
+    """Calls a method with a request for each count, over gRPC.
+
+    In a thread, by the client that is not asynchronous: that of grpc.aio loses the status of a
+    call that ends while a request is sent.
+    """
+    begun: list[Any] = []
+    try:
+        return await asyncio.to_thread(_natively, servers.native, method, counts, metadata, begun)
+    finally:
+        for call in begun:  # nothing, unless this was cancelled
+            call.cancel()
+
+
+def _natively(
+    stub: echo_pb2_grpc.EchoStub,
+    method: str,
+    counts: Sequence[int],
+    metadata: Mapping[str, str],
+    begun: list[Any],
+) -> Outcome:
+    outcome = Outcome()
+    requests = [EchoRequest(count=count) for count in counts]
+    argument: Any = iter(requests) if method in ("Count", "Talk") else requests[0]
+    sent = {key: value for key, value in metadata.items() if key != "grpc-timeout"}
+    timeout_s = float(metadata.get("grpc-timeout", "60S").removesuffix("S"))
+    function: Any = getattr(stub, method)
+    is_stream = method in ("Repeat", "Talk")
+    call = (function if is_stream else function.future)(
+        argument, metadata=tuple(sent.items()), timeout=timeout_s
+    )
+    begun.append(call)
+    try:
+        for reply in call if is_stream else [call.result()]:
+            outcome.responses.append(reply.index)
+    except grpc.RpcError:
+        outcome.code, outcome.message = call.code(), call.details() or ""
+    outcome.initial = [(key, value) for key, value in call.initial_metadata()]
+    outcome.trailing = [(key, value) for key, value in call.trailing_metadata()]
+    return outcome
+
+
+async def by_websocket(
+    servers: Servers, method: str, counts: Sequence[int], metadata: Mapping[str, str]
+) -> Outcome:
+    outcome = Outcome()
+    async with servers.session.ws_connect(servers.url + PATH + method, headers=metadata) as socket:
+        for count in counts:
+            await socket.send_json({"count": count})
+        await socket.send_str("")
+        async for frame in socket:
+            said = frame.json()
+            if "result" in said:
+                outcome.responses.append(said["result"].get("index", 0))
+            elif "headers" in said:
+                outcome.initial = _pairs(said["headers"])
+            else:
+                _end(outcome, said["status"])
+                outcome.trailing = _pairs(said.get("trailers", {}))
+    return outcome
+
+
+async def by_connect(
+    servers: Servers, method: str, counts: Sequence[int], metadata: Mapping[str, str]
+) -> Outcome:
+    """Calls a method that streams, in JSON."""
+    outcome = Outcome()
+    headers = {"Content-Type": "application/connect+json", **metadata}
+    if "grpc-timeout" in metadata:
+        del headers["grpc-timeout"]
+        headers["Connect-Timeout-Ms"] = metadata["grpc-timeout"].replace("S", "000")
+    body = b"".join(framed(json.dumps({"count": count}).encode()) for count in counts)
+    url = servers.url + PATH + method
+    async with servers.session.post(url, data=body, headers=headers) as answer:
+        rest = await answer.read()
+        outcome.initial = _own(answer.headers)
+    while rest:
+        flags, payload, rest = split_frame(rest)
+        said = json.loads(payload)
+        if flags != CONNECT_END:
+            outcome.responses.append(said.get("index", 0))
+            continue
+        outcome.trailing = _pairs(said.get("metadata", {}))
+        if "error" in said:
+            outcome.code = grpc.StatusCode[said["error"]["code"].upper()]
+            outcome.message = said["error"].get("message", "")
+    return outcome
+
+
+async def by_grpcweb(
+    servers: Servers, method: str, counts: Sequence[int], metadata: Mapping[str, str]
+) -> Outcome:
+    """Calls a method with one request."""
+    outcome = Outcome()
+    headers = {"Content-Type": "application/grpc-web+proto", **metadata}
+    body = framed(EchoRequest(count=counts[0]).SerializeToString())
+    url = servers.url + PATH + method
+    async with servers.session.post(url, data=body, headers=headers) as answer:
+        rest = await answer.read()
+        outcome.initial = _own(answer.headers)
+    trailers = dict(answer.headers)
+    while rest:
+        flags, payload, rest = split_frame(rest)
+        if flags == TRAILERS:
+            lines = payload.decode().splitlines()
+            trailers = dict(line.split(":", 1) for line in lines)
+            outcome.trailing = _own(trailers)
+        else:
+            outcome.responses.append(EchoReply.FromString(payload).index)
+    outcome.code = CODES[int(trailers["grpc-status"])]
+    outcome.message = trailers.get("grpc-message", "")
+    return outcome
+
+
+async def as_lines(
+    servers: Servers, method: str, counts: Sequence[int], metadata: Mapping[str, str]
+) -> Outcome:
+    """Calls over JSON, streams in lines; tells nothing of metadata."""
+    outcome = Outcome()
+    is_stream = method in ("Count", "Talk")
+    headers = {
+        "Content-Type": "application/x-ndjson" if is_stream else "application/json",
+        **metadata,
+    }
+    body = b"\n".join(json.dumps({"count": count}).encode() for count in counts)
+    url = servers.url + PATH + method
+    async with servers.session.post(url, data=body, headers=headers) as answer:
+        lines = [json.loads(line) for line in (await answer.read()).splitlines()]
+    for said in lines:
+        if "error" in said or answer.status != 200:
+            _end(outcome, said.get("error", said))
+        else:
+            outcome.responses.append(said.get("result", said).get("index", 0))
+    return outcome
+
+
+ASKS: Final[Mapping[str, Mapping[str, Ask]]] = {
+    "Say": {
+        "gRPC": natively,
+        "WebSocket": by_websocket,
+        "gRPC-Web": by_grpcweb,
+        "JSON": as_lines,
+    },
+    "Repeat": {
+        "gRPC": natively,
+        "WebSocket": by_websocket,
+        "gRPC-Web": by_grpcweb,
+        "Connect": by_connect,
+        "JSON": as_lines,
+    },
+    "Count": {
+        "gRPC": natively,
+        "WebSocket": by_websocket,
+        "Connect": by_connect,
+        "JSON": as_lines,
+    },
+    "Talk": {
+        "gRPC": natively,
+        "WebSocket": by_websocket,
+        "Connect": by_connect,
+        "JSON": as_lines,
+    },
+}
+"""The ways to call each method, by the name of the protocol."""
+
+
+def _end(outcome: Outcome, status: Mapping[str, Any]) -> None:
+    outcome.code = CODES[status["code"]]
+    outcome.message = status.get("message", "")
+
+
+def _pairs(metadata: Mapping[str, Sequence[str]]) -> list[tuple[str, str | bytes]]:
+    return [(key, _value(key, value)) for key, values in metadata.items() for value in values]
+
+
+def _own(headers: Mapping[str, str]) -> list[tuple[str, str | bytes]]:
+    """Returns the metadata that a servicer set, which begins with x-."""
+    named = ((name.lower(), value) for name, value in headers.items())
+    return [
+        (name, _value(name, value))
+        for name, value in named
+        if name.startswith("x-") and name != "x-request-id"
+    ]
+
+
+def _value(key: str, value: str) -> str | bytes:
+    if not key.endswith("-bin"):
+        return value
+    return base64.b64decode(value + "=" * (-len(value) % 4))

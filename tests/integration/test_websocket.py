@@ -166,6 +166,19 @@ async def test_messages_go_both_ways_at_once(server: Server) -> None:
         assert await peer.ending() == OK
 
 
+async def test_who_streams_both_ways_may_listen_as_long_as_it_answers_pings() -> None:
+    limits = Limits(stream_idle_timeout_s=0.1, ping_interval_s=1.0)
+    async with (
+        serving(limits=limits) as server,
+        opened(server.address, TALK) as talking,
+        opened(server.address, COUNT) as counting,
+    ):
+        assert await counting.ending() == (4, 4004)
+        assert await talking.frame() == (PING, b"")
+        await talking.send(masked(PONG, b""), text({"name": "a"}))
+        assert await talking.message() == {"result": {"name": "a", "index": 1}}
+
+
 @cases(
     "given, name, expected",
     {

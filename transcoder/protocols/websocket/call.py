@@ -95,7 +95,7 @@ class SocketCall(HttpCall):
             return route.binder.bind(variables, self.exchange.query, b"")
         is_stream = self.method.client_streaming
         received = await self._socket.next(
-            begin_s=limits.stream_idle_timeout_s if is_stream else limits.body_timeout_s,
+            begin_s=self._begin_s(),
             what="the next message" if is_stream else "the message",
         )
         if received == HALF_CLOSE or not is_stream:
@@ -112,6 +112,15 @@ class SocketCall(HttpCall):
         if len(received.data) <= limits.inline_max_bytes:
             return self._bind(received)
         return await self._offload.request(self._bind, received)
+
+    def _begin_s(self) -> float | None:
+        """Returns max seconds for the next message to begin; None if only pings tell who is gone.
+
+        Who streams both ways may listen for hours, as a client of a stream of responses does.
+        """
+        if not self.method.client_streaming:
+            return self._limits.body_timeout_s
+        return None if self.method.server_streaming else self._limits.stream_idle_timeout_s
 
     def _end_of_requests(self) -> None:
         self._is_received = True

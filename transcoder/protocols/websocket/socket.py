@@ -122,11 +122,12 @@ class Socket:
 
     # Called by the call.
 
-    async def next(self, *, begin_s: float, what: str) -> Received:
+    async def next(self, *, begin_s: float | None, what: str) -> Received:
         """Returns the next message.
 
         Args:
-            begin_s: max seconds for it to begin; it has `body_timeout_s` to become whole.
+            begin_s: max seconds for it to begin, None for no limit; it has `body_timeout_s` to
+                become whole.
             what: the message, for the error's text.
 
         Raises:
@@ -141,10 +142,10 @@ class Socket:
             self._read_on()
         return received
 
-    async def _arrived(self, begin_s: float, what: str) -> None:
+    async def _arrived(self, begin_s: float | None, what: str) -> None:
         """Waits for a message; takes and raises what `next` does."""
         now = asyncio.get_running_loop().time
-        idle_until = now() + begin_s
+        idle_until = None if begin_s is None else now() + begin_s
         begun_until: float | None = None
         while not self._queue:
             if self._is_over or self._is_ended:
@@ -153,12 +154,14 @@ class Socket:
             if self._reader.is_within:
                 limit_s = self._limits.body_timeout_s
                 until = begun_until = begun_until or now() + limit_s
+            else:
+                begun_until = None  # what had begun was a control frame
             self._arrival = asyncio.get_running_loop().create_future()
             try:
                 async with asyncio.timeout_at(until):
                     await self._arrival
             except TimeoutError:
-                raise too_slow(what, limit_s=limit_s) from None
+                raise too_slow(what, limit_s=limit_s or 0.0) from None
             finally:
                 self._arrival = None
 

@@ -178,3 +178,20 @@ async def test_a_message_too_many_that_waits_already_is_told_where_it_is_read() 
     await opened.next()
     with pytest.raises(TranscodeError, match="expected no further message"):
         opened.socket.expect_no_more()
+
+
+async def test_half_a_ping_is_not_the_begin_of_a_message() -> None:
+    opened = Opened(Limits(body_timeout_s=0.3))
+    waiting = asyncio.create_task(opened.next())
+    await asyncio.sleep(0)
+    ping = masked(PING, b"ping")
+    opened.feed(ping[:3])
+    await asyncio.sleep(0)
+    opened.feed(ping[3:])
+    begun = asyncio.get_running_loop().time()
+    await until_async(lambda: asyncio.get_running_loop().time() - begun > 0.4)
+    message = masked(TEXT, b"{}")
+    opened.feed(message[:3])
+    await asyncio.sleep(0)
+    opened.feed(message[3:])
+    assert await waiting == (Kind.TEXT, b"{}")

@@ -218,6 +218,11 @@ def unavailable(message: str) -> TranscodeError:
     return TranscodeError(StatusCode.UNAVAILABLE, message)
 
 
+def stopping() -> TranscodeError:
+    """Returns UNAVAILABLE for a call that the server's stop ends."""
+    return unavailable("the server is stopping")
+
+
 def internal_error(request_id: object) -> TranscodeError:
     """Returns INTERNAL for a fault of the server; the log has the cause under the request id."""
     return TranscodeError(StatusCode.INTERNAL, f"internal error (request id {request_id})")

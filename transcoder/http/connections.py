@@ -9,7 +9,7 @@ from typing import Protocol
 
 from grpc import StatusCode
 
-from transcoder.errors import TranscodeError, unavailable
+from transcoder.errors import TranscodeError, stopping
 from transcoder.http.request import Refuse, Request
 from transcoder.http.response import Responses, with_connection_close, write_whole
 from transcoder.options import Limits
@@ -79,7 +79,7 @@ class HttpConnections:
 
     def tell_stop(self, wire: asyncio.Transport, method: str, request: Request | None) -> None:
         """Answers a request in flight with UNAVAILABLE."""
-        error = with_connection_close(unavailable("the server is stopping"))
+        error = with_connection_close(stopping())
         answer = self.refuse(error, request)
         write_whole(wire, self.responses.head(answer), b"" if method == "HEAD" else answer.body)
 

@@ -18,7 +18,7 @@ from transcoder.codec.scalars import Fault
 from transcoder.errors import (
     EnoughSent,
     TranscodeError,
-    unavailable,
+    stopping,
 )
 from transcoder.http.exchange import HttpExchange
 from transcoder.http.headers import initial_headers, trailer_headers
@@ -259,7 +259,7 @@ class JsonStreamCall(RestStreamCall):
                 self._is_quiet = True
 
     def end_at_stop(self) -> bytes | None:
-        tail = self._form.failure(self._errors.text(unavailable("the server is stopping")))
+        tail = self._form.failure(self._errors.text(stopping()))
         if tail is None or self._is_in_thread or self.exchange.verb == "HEAD":
             return None
         return self._last(tail)

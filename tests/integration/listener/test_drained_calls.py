@@ -6,7 +6,7 @@ from typing import Any, Final
 from tests.proto import echo_pb2_grpc
 from tests.proto.echo_pb2 import CASE_WAIT, EchoRequest
 from tests.support.grpc_frames import framed
-from tests.support.grpcweb_fixture import SAY, Echo
+from tests.support.grpcweb_fixture import REPEAT, SAY, Echo, serving
 from tests.support.tables import cases
 from transcoder import Limits, Transcoder
 
@@ -58,3 +58,59 @@ async def test_a_call_that_outlasts_the_drain_is_unavailable(
     assert b"Connection: close" in lines
     assert b"Access-Control-Allow-Origin: https://app.example" in lines
     assert servicer.cancelled["n"].is_set()
+
+
+STOPPING: Final = b'{"code":14,"message":"the server is stopping"}'
+CONNECT_END: Final = b'{"error":{"code":"unavailable","message":"the server is stopping"}}'
+ASKED: Final = EchoRequest(name="n", count=1, case=CASE_WAIT)
+ASKED_JSON: Final = b'{"name":"n","count":1,"case":"CASE_WAIT"}'
+
+
+def streamed(content_type: str, body: bytes, accept: str = "*/*") -> bytes:
+    head = (
+        f"POST {REPEAT} HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n"
+        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode("ascii") + body
+
+
+@cases(
+    "asked, end",
+    {
+        "lines": (streamed("application/json", ASKED_JSON), b'{"error":%b}\n' % STOPPING),
+        "events": (
+            streamed("application/json", ASKED_JSON, "text/event-stream"),
+            b"event: error\ndata: %b\n\n" % STOPPING,
+        ),
+        "an array, which is cut": (
+            streamed("application/json", ASKED_JSON, "application/json"),
+            None,
+        ),
+        "gRPC-Web": (
+            streamed("application/grpc-web", framed(ASKED.SerializeToString())),
+            b"\x80\x00\x00\x00%c" % len(TRAILERS) + TRAILERS,
+        ),
+        "Connect": (
+            streamed("application/connect+json", framed(ASKED_JSON)),
+            b"\x02\x00\x00\x00%c" % len(CONNECT_END) + CONNECT_END,
+        ),
+    },
+)
+async def test_a_stream_that_outlasts_the_drain_ends_as_unavailable(
+    asked: bytes, end: bytes | None
+) -> None:
+    running = serving(limits=Limits(drain_timeout_s=0.1))
+    server = await running.__aenter__()
+    reader, writer = await asyncio.open_connection(*server.address.split(":"))
+    async with asyncio.timeout(PATIENCE_S):
+        writer.write(asked)
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.read(1)  # its first message has begun to come
+        await running.__aexit__(None, None, None)
+        rest = await reader.read()
+    writer.close()
+    assert server.servicer.cancelled["n"].is_set()
+    if end is None:
+        assert rest.endswith(b"}\r\n")
+    else:
+        assert rest.endswith(b"\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(end), end))

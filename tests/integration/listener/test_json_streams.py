@@ -299,30 +299,3 @@ async def test_x_http_code_is_the_status_of_a_stream(
             answer = await head_of(reader)
             body = b"" if answer.status == 204 else await chunk_of(reader)
             assert (answer.status, body) == expected
-
-
-STOPPING = b'{"code":14,"message":"the server is stopping"}'
-
-
-@cases(
-    "accept, end",
-    {
-        "lines": (NDJSON, b'{"error":%b}\n' % STOPPING),
-        "events": (EVENTS, b"event: error\ndata: %b\n\n" % STOPPING),
-        "array, which is cut": (ARRAY, b""),
-    },
-)
-async def test_a_stop_ends_streams_that_do_not_end(accept: str, end: bytes) -> None:
-    running = serving(limits=Limits(drain_timeout_s=0.2))
-    server = await running.__aenter__()
-    request = asked(Accept=accept, count=1, case="CASE_WAIT")
-    async with connected(server, request) as (reader, _):
-        await head_of(reader)
-        await chunk_of(reader)
-        stopping = asyncio.create_task(running.__aexit__(None, None, None))
-        if end:
-            assert await chunk_of(reader) == end
-            assert await reader.readexactly(5) == b"0\r\n\r\n"
-        assert await reader.read() == b""
-        await stopping
-    assert server.servicer.cancelled["n"].is_set()

@@ -11,7 +11,7 @@ from typing import Final
 from google.protobuf.message import Message
 
 from transcoder.call import Backend
-from transcoder.errors import TranscodeError
+from transcoder.errors import TranscodeError, stopping
 from transcoder.http.ceiling import Ceiling, Held
 from transcoder.http.exchange import HttpExchange
 from transcoder.http.headers import initial_headers
@@ -34,7 +34,15 @@ CONNECT: Final = Dialect("Connect", "connect-content-encoding", "connect-accept-
 class StreamCall(StreamingCall):
     """A call whose requests and responses are in envelopes."""
 
-    __slots__ = ("_encoding", "_envelopes", "_is_received", "_messages", "_reader", "_writer")
+    __slots__ = (
+        "_encoding",
+        "_envelopes",
+        "_errors",
+        "_is_received",
+        "_messages",
+        "_reader",
+        "_writer",
+    )
 
     protocol = "connect"
     deadline_asked = staticmethod(timeout.deadline_of)
@@ -45,6 +53,7 @@ class StreamCall(StreamingCall):
         route: Route,
         messages: Messages,
         *,
+        errors: ConnectErrors,
         reader: MessageReader,
         writer: MessageWriter,
         limits: Limits,
@@ -67,6 +76,7 @@ class StreamCall(StreamingCall):
             held=held,
             turn=self.turn,
         )
+        self._errors = errors
         self._messages = messages
         self._reader = reader
         self._writer = writer
@@ -96,6 +106,9 @@ class StreamCall(StreamingCall):
         if await self._envelopes.next() is not None:
             raise CONNECT.not_one_message("the body goes on after its first message")
         return envelope
+
+    def end_at_stop(self) -> bytes | None:
+        return end_envelope(self._errors.end_of_stream(stopping(), ()))
 
     async def piece_of(self, message: Message) -> bytes:
         return await self._writer.envelope(await self._messages.write(message))
@@ -138,6 +151,7 @@ class Streams:
                 exchange,
                 route,
                 messages,
+                errors=self._errors,
                 reader=self._reader,
                 writer=MessageWriter(self._offload, coding, min_bytes=self._compress_min_bytes),
                 limits=self._limits,

@@ -20,6 +20,7 @@ from transcoder.call import Backend, Method
 from transcoder.errors import (
     TranscodeError,
     shown,
+    stopping,
     unimplemented,
     unsupported_media_type,
     wrong_method,
@@ -226,6 +227,10 @@ class GrpcWebCall(StreamingCall):
             self._override(message)
         return message
 
+    def end_at_stop(self) -> bytes | None:
+        error = stopping()
+        return self.frames.last(trailer_frame(error.code, error.message))
+
     async def piece_of(self, message: Message) -> bytes:
         return await self.frames.message(message)
 
@@ -238,6 +243,10 @@ class _FrameWriter:
     def __init__(self, mode: Mode, messages: MessageWriter) -> None:
         self._mode = mode
         self._messages = messages
+
+    def last(self, trailer: bytes) -> bytes:
+        """Returns the trailer frame as it travels."""
+        return self._mode.encoded(trailer)
 
     async def message(self, message: Message) -> bytes:
         """Returns a message's frame; the message is encoded before the first wait."""

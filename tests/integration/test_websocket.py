@@ -167,7 +167,7 @@ async def test_messages_go_both_ways_at_once(server: Server) -> None:
 
 
 async def test_who_streams_both_ways_may_listen_as_long_as_it_answers_pings() -> None:
-    limits = Limits(stream_idle_timeout_s=0.1, ping_interval_s=1.0)
+    limits = Limits(stream_idle_timeout_s=0.1, ping_interval_s=2.0)
     async with (
         serving(limits=limits) as server,
         opened(server.address, TALK) as talking,
@@ -374,7 +374,7 @@ async def test_a_client_that_does_not_read_holds_little(server: Server) -> None:
 
 
 async def test_a_deadline_ends_the_call(server: Server) -> None:
-    async with opened(server.address, REPEAT, Grpc_Timeout="200m") as peer:
+    async with opened(server.address, REPEAT, Grpc_Timeout="1S") as peer:
         await peer.send(text({"name": "w", "case": "CASE_ENDLESS", "size": 10}))
         assert await peer.ending() == (4, 4004)
     async with asyncio.timeout(30):
@@ -475,6 +475,8 @@ async def test_interceptors_run_and_nothing_is_read_of_a_call_that_they_refuse()
         "a call": [text({"name": "a"})],
         "a failure": [text({"case": "CASE_ERROR"})],
         "bad input": [text("nope")],
+        "a message too many": [text({"case": "CASE_WAIT"}), text({})],
+        "a client that leaves": [text({"case": "CASE_WAIT"}), masked(CLOSE, b"\x03\xe9")],
     },
 )
 async def test_nothing_is_left_to_the_collector(server: Server, frames: list[bytes]) -> None:

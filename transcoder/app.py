@@ -102,7 +102,7 @@ class Transcoder:
                 tools add them to every request.
             without_json: methods that get no JSON route ("library.v1.Library.Search", or all of
                 "library.v1.*"), or single bindings of them ("library.v1.Library.Search GET
-                /v1/{name=**}"). gRPC-Web still serves them.
+                /v1/{name=**}"). gRPC-Web and Connect still serve them.
             forward_cookies: let the Cookie header through as metadata.
             cors_origins: exact origins ("https://app.example") whose pages may call, or "*" for
                 any. Other pages cannot read answers, and only their safe requests (GET) are served.

@@ -344,6 +344,30 @@ async def test_a_stream_of_requests(
     assert envelopes(body) == (expected, {})
 
 
+async def test_a_client_that_reads_while_it_sends_gets_each_response_as_it_comes(
+    server: Server,
+) -> None:
+    sent: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def body() -> AsyncIterator[bytes]:
+        while piece := await sent.get():
+            yield piece
+
+    headers = {"Content-Type": JSON_STREAM}
+    sent.put_nowait(enveloped({"name": "0"}))
+    async with (
+        asyncio.timeout(WAIT_S),
+        aiohttp.ClientSession() as session,
+        session.post(server.url + TALK, data=body(), headers=headers) as answer,
+    ):
+        for number in range(1, 4):
+            size = int.from_bytes((await answer.content.readexactly(5))[1:], "big")
+            reply = json.loads(await answer.content.readexactly(size))
+            assert reply == {"name": str(number - 1), "index": 1}
+            sent.put_nowait(enveloped({"name": str(number)}) if number < 3 else b"")
+        assert envelopes(await answer.content.read()) == ([], {})
+
+
 async def test_messages_of_a_stream_are_compressed_both_ways(server: Server) -> None:
     asked = framed(gzip.compress(b'{"name":"n","count":1,"size":5000}'), flags=COMPRESSED)
     answer, body = await ask(

@@ -29,8 +29,9 @@ MESSAGE_BYTES: Final = 10_000
 EVERY_S: Final = 0.1
 PATIENCE_S: Final = 10.0
 _TYPE: Final = {"Content-Type": "application/grpc-web+proto"}
-_FORMS: Final = ("", "application/x-ndjson", "application/json", "text/event-stream")
-"""The forms in which streams are asked for: gRPC-Web, which has none, and those of JSON."""
+CONNECT: Final = "application/connect+json"
+_FORMS: Final = ("", CONNECT, "application/x-ndjson", "application/json", "text/event-stream")
+"""The forms in which streams are asked for: gRPC-Web, which has none, Connect, those of JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,11 @@ def call(path: str, message: EchoRequest) -> bytes:
     return request("POST", path, body, headers={**_TYPE, "Content-Length": str(len(body))})
 
 
-def json_call(path: str, message: EchoRequest, accept: str) -> bytes:
+def json_call(path: str, message: EchoRequest, form: str) -> bytes:
     body = json_format.MessageToJson(message).encode()
-    headers = {"Content-Type": "application/json", "Accept": accept}
+    headers = {"Content-Type": "application/json", "Accept": form}
+    if form == CONNECT:
+        body, headers = framed(body), {"Content-Type": CONNECT}
     return request("POST", path, body, headers={**headers, "Content-Length": str(len(body))})
 
 

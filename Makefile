@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run example-browser example-library example-mounted test gen gen-check lock fmt lint conformance robustness bench
+.PHONY: help run example-browser example-library example-mounted example-streams test gen gen-check lock fmt lint conformance robustness bench
 
 BIN := .venv/bin
 NODE_CLIENT := tests/integration/node
@@ -47,6 +47,9 @@ example-library: .venv/.stamp-run ## serve examples/library: a service of one's 
 
 example-mounted: .venv/.stamp-run ## serve examples/mounted: a service within an aiohttp application
 	@exec $(BIN)/python examples/mounted/app.py $(ARGS)
+
+example-streams: .venv/.stamp-run ## serve examples/streams: an upload, live news and a chat in a browser
+	@exec $(BIN)/python examples/streams/board.py $(ARGS)
 
 test: .venv/.stamp-dev .venv/.stamp-node $(EXAMPLE)/build/page.js ## run all tests; a part of them: PYTEST_ARGS="tests/unit -k path"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -23,6 +23,8 @@ from tests.support.transcripts import blocks, steps, value_of
 EXAMPLES = ROOT / "examples"
 LIBRARY = EXAMPLES / "library"
 MOUNTED = EXAMPLES / "mounted"
+STREAMS = EXAMPLES / "streams"
+FREE = "127.0.0.1:0"
 README = ROOT / "README.md"
 FIVE_LINES = """
 import asyncio, logging, sys
@@ -101,7 +103,7 @@ def after(process: Process, begin: str) -> str:
     return line.removeprefix(begin)
 
 
-@pytest.mark.parametrize("example", [LIBRARY, MOUNTED], ids=lambda path: path.name)
+@pytest.mark.parametrize("example", [LIBRARY, MOUNTED, STREAMS], ids=lambda path: path.name)
 def test_its_generated_code_is_what_its_command_makes(
     example: Path, path: str, tmp_path: Path
 ) -> None:
@@ -156,7 +158,16 @@ def test_the_mounted_service_answers_what_its_readme_shows(path: str, tmp_path: 
         assert site.stop() == 0
 
 
-FREE = "127.0.0.1:0"
+def test_the_streams_answer_what_their_readme_shows(path: str, tmp_path: Path) -> None:
+    readme = (STREAMS / "README.md").read_text("utf-8")
+    folder = copied(STREAMS, tmp_path)
+    generate(readme, folder, path)
+    with ExitStack() as stack:
+        board = started(stack, ["board.py", "--port", "0", "--grpc", FREE], folder)
+        after(board, "gRPC on port ")
+        address = after(board, "======== Running on http://").split()[0]
+        run_all(readme, folder, path, {"127.0.0.1:8083": address})
+        assert board.stop() == 0
 
 
 @cases(
@@ -167,6 +178,8 @@ FREE = "127.0.0.1:0"
         "library with options": ("library/public.py", ["--http", "TAKEN"]),
         "no address": ("library/public.py", ["--http", "nowhere"]),
         "mounted": ("mounted/app.py", ["--port", "PORT"]),
+        "streams": ("streams/board.py", ["--port", "PORT", "--grpc", FREE]),
+        "streams' gRPC": ("streams/board.py", ["--port", "0", "--grpc", "TAKEN"]),
         "no port": ("mounted/app.py", ["--port", "99999"]),
         "browser": ("browser/serve.py", ["--port", "PORT"]),
     },

@@ -182,6 +182,43 @@ export async function listActions(page, { url, token }) {
   return actionsShown(page);
 }
 
+// examples/streams as its user has it: {url}; then {name, type, text} of a file, and what to say.
+export async function openBoard(page, { url }) {
+  await page.goto(url);
+  await page.getByRole("button", { name: "Send" }).and(page.locator(":enabled")).waitFor();
+  return boardShown(page);
+}
+
+export async function upload(page, { name, type, text }) {
+  const before = await newsOf(page).count();
+  await page.getByLabel("File").setInputFiles({ name, mimeType: type, buffer: Buffer.from(text) });
+  await page.getByRole("button", { name: "Upload" }).click();
+  await newsOf(page).nth(before).waitFor();
+  await page.getByRole("status").filter({ hasText: "SHA-256" }).waitFor();
+  return boardShown(page);
+}
+
+// Say something in the chat, and read it until so many messages have come.
+export async function say(page, { author, text, until }) {
+  await page.getByLabel("Name").fill(author);
+  await page.getByLabel("Message").fill(text);
+  await page.getByLabel("Message").press("Enter");
+  await chatOf(page).nth(until - 1).waitFor();
+  return boardShown(page);
+}
+
+const newsOf = (page) => page.getByRole("list", { name: "News" }).getByRole("listitem");
+const chatOf = (page) => page.getByRole("list", { name: "Chat" }).getByRole("listitem");
+
+async function boardShown(page) {
+  return {
+    error: await page.getByRole("alert").textContent(),
+    uploaded: await page.getByRole("status").textContent(),
+    news: await newsOf(page).allTextContents(),
+    chat: await chatOf(page).allTextContents(),
+  };
+}
+
 export async function press(page, { button }) {
   await page.getByRole("button", { name: button }).press("Enter");
   return actionsShown(page);

@@ -1,4 +1,4 @@
-"""Serves any Python gRPC service as JSON and gRPC-Web, from its descriptors."""
+"""Serves any Python gRPC service as JSON, gRPC-Web and Connect, from its descriptors."""
 
 from transcoder.app import Transcoder
 from transcoder.errors import SchemaError, TranscodeError

@@ -61,7 +61,7 @@ _STREAMING_KINDS: Final = {
 
 
 class Transcoder:
-    """Serves gRPC services as JSON, gRPC-Web and over WebSocket.
+    """Serves gRPC services as JSON, gRPC-Web and Connect, and over WebSocket.
 
     Registers services as a `grpc.aio.Server` does: every generated `add_*_to_server` works on it.
     """

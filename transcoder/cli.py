@@ -111,8 +111,12 @@ def _routes(
 
 
 def _line(verb: str, path: str, method: Method) -> tuple[str, str, str, str]:
-    served = "JSON" if method.client_streaming else "JSON, gRPC-Web"
-    return verb, path, method.descriptor.full_name, served
+    served = ["JSON"]
+    if not method.client_streaming:
+        served.append("gRPC-Web")
+    if path == method.path:
+        served.append("Connect")
+    return verb, path, method.descriptor.full_name, ", ".join(served)
 
 
 def _print(lines: Sequence[Sequence[str]]) -> None:

@@ -26,6 +26,9 @@ JSON: Final = request("application/json", b'{"name":"n","case":"CASE_WAIT"}')
 WEB: Final = request(
     "application/grpc-web", framed(EchoRequest(name="n", case=CASE_WAIT).SerializeToString())
 )
+CONNECT: Final = request(
+    "application/proto", EchoRequest(name="n", case=CASE_WAIT).SerializeToString()
+)
 
 
 @cases(
@@ -33,6 +36,11 @@ WEB: Final = request(
     {
         "JSON": (JSON, b"503", b'{"code":14,"message":"the server is stopping"}'),
         "gRPC-Web": (WEB, b"200", b"\x80\x00\x00\x00%c" % len(TRAILERS) + TRAILERS),
+        "Connect": (
+            CONNECT,
+            b"503",
+            b'{"code":"unavailable","message":"the server is stopping"}',
+        ),
     },
 )
 async def test_a_call_that_outlasts_the_drain_is_unavailable(

@@ -1,6 +1,8 @@
 """Adapts a request that aiohttp reads, of the own listener or of an application, to `Request`."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,6 +23,8 @@ from transcoder.http.switched import Receiver, Wire
 
 _SENT_AT_ONCE_BYTES: Final = 16 << 10
 """Bytes behind an upgrade that do not wait for more."""
+_RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER's value that makes the end of a connection a reset: on, for 0 s."""
 
 
 class AiohttpRequest(Request):
@@ -119,7 +123,14 @@ class AiohttpRequest(Request):
 
     def cut(self) -> None:
         transport = self._request.transport
-        if transport is not None:
+        if transport is None:
+            return
+        if self.version < HttpVersion11:
+            # Without chunks the end of the connection is that of the body, unless it is reset.
+            connection: socket.socket = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
+        else:
             transport.close()
 
     @property

@@ -46,6 +46,13 @@ async def test_a_failure_after_a_message_is_the_end_of_the_stream(
     assert (answer.status, answer.body, answer.is_cut) == (200, expected, False)
 
 
+async def test_an_array_that_fails_is_reset_for_a_client_without_chunks(server: Server) -> None:
+    request = asked(Accept=ARRAY, count=2, case="CASE_ERROR").replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+    with pytest.raises(ConnectionResetError):
+        async with connected(server, request) as (reader, _):
+            await reader.read()
+
+
 async def test_an_array_that_fails_is_cut(server: Server) -> None:
     answer = await call(server, Accept=ARRAY, count=2, case="CASE_ERROR")
     assert answer.is_cut

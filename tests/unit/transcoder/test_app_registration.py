@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2
 from tests.support.everything_fixture import serving
 from tests.support.raised import misconfigured
 from tests.support.tables import cases
-from transcoder import Limits, Transcoder
+from transcoder import EventOptions, Limits, Transcoder
 from transcoder.errors import SchemaError
 
 SERVICE = "google.longrunning.Operations"
@@ -329,6 +329,20 @@ def test_a_size_to_compress_from_is_no_negative_number() -> None:
 def test_a_limit_is_a_number_above_0(name: str, value: Any, expected: str) -> None:
     with misconfigured(f"limit {name}: expected {expected}"):
         Limits(**{name: value})
+
+
+@cases(
+    "options, expected",
+    {
+        "no heartbeat": ({"heartbeat_s": 0}, "heartbeat_s: expected more than 0, got 0"),
+        "less than none": ({"retry_ms": -1}, "retry_ms: expected 0 or more, got -1"),
+        "a part": ({"retry_ms": 0.5}, "retry_ms: expected a whole number, got 0.5"),
+        "a bool": ({"retry_ms": True}, "retry_ms: expected a whole number, got True"),
+    },
+)
+def test_options_of_events_are_checked(options: dict[str, Any], expected: str) -> None:
+    with misconfigured(expected):
+        EventOptions(**options)
 
 
 def test_a_configuration_that_cannot_be_read_is_refused_by_the_constructor() -> None:

@@ -21,10 +21,11 @@ from aiohttp import web
 from google.protobuf.descriptor import ServiceDescriptor
 
 from server.identity.permissions import required_permissions
-from tests.bench import connect, fast, websocket
+from tests.bench import connect, fast, files, websocket
 from tests.bench.callers import CONSTANT_JSON, constant_message
 from tests.bench.streams import BARE_PATH, pieces
 from tests.proto.echo_pb2_grpc import add_EchoServicer_to_server
+from tests.proto.files_pb2_grpc import add_FilesServicer_to_server
 from tests.support import composition
 from tests.support.grpcweb_fixture import REPEAT, Echo
 from zitadel import management_pb2, management_pb2_grpc
@@ -52,6 +53,10 @@ async def bare(folder: Path) -> None:
             for piece in pieces(request.path.removeprefix(BARE_PATH)):
                 await answer.write(piece)
             return answer
+        if request.path == files.DOWNLOAD_PATH:
+            return await files.send(request)
+        if request.path == files.UPLOAD_PATH:
+            return await files.receive(request)
         if request.path == websocket.BARE_PATH:
             return await _bare_socket(request)
         return web.Response(body=CONSTANT_JSON, content_type="application/json")
@@ -104,8 +109,8 @@ async def _on_uvicorn(application: Callable[..., Awaitable[None]]) -> None:
 
 
 async def constant(folder: Path, *, access_log: bool = False) -> None:
-    """Everything of the service but the service, and a stream beside it."""
-    with _stream_beside():
+    """Everything of the service but the service, and streams beside it."""
+    with _streams_beside():
         await composition.serve(Constant(), folder, access_log=access_log)
 
 
@@ -116,16 +121,18 @@ async def alone(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _stream_beside() -> Iterator[None]:
-    """Have the composition register echo.v1.Echo too, whose stream asks for a permission."""
+def _streams_beside() -> Iterator[None]:
+    """Have the composition register Echo and Files too, whose streams ask for a permission."""
     add = management_pb2_grpc.add_ManagementServiceServicer_to_server
 
     def add_both(servicer: Constant, server: grpc.aio.Server) -> None:
         add(servicer, server)
         add_EchoServicer_to_server(Echo(), server)
+        add_FilesServicer_to_server(files.Depot(), server)
 
     def both(services: Iterable[ServiceDescriptor]) -> Mapping[str, str]:
-        return {**required_permissions(services), REPEAT: "org.action.read"}
+        beside = dict.fromkeys((REPEAT, *files.METHODS), "org.action.read")
+        return {**required_permissions(services), **beside}
 
     with (
         mock.patch("server.app.add_ManagementServiceServicer_to_server", add_both),

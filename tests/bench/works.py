@@ -10,6 +10,7 @@ from typing import Final
 from tests.bench import (
     authorized,
     durable,
+    files,
     lists,
     runs,
     scale,
@@ -104,6 +105,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
         STREAM_MESSAGES,
     ),
     *streams.STREAMS,
+    *files.FILES,
     *websocket.SOCKETS,
     Work("json-logged", "... and the access log", "logged", _constant_http),
     Work("grpc-bare", "grpc.aio, constant handler", "native", _constant_grpc),
@@ -176,6 +178,7 @@ RATIOS: Final[Sequence[Ratio]] = (
         "stream-envoy-cpu", "CPU, Envoy and grpc.aio to a gRPC-Web stream", "stream", "stream-envoy"
     ),
     *streams.RATIOS,
+    *files.RATIOS,
     *websocket.RATIOS,
     cpu("web-bare", "CPU, gRPC-Web unary to bare", "web", "bare", asked=1.6, stretch=1.4),
     cpu("web", "CPU, gRPC-Web unary to JSON unary", "web", "json"),

@@ -36,6 +36,7 @@ class Binder:
         reads_body: True if the rule binds something from the body; else the body is not read.
         upload: makes a request of any body; None if bodies are JSON.
         form: makes a request of a form; None if bodies are no forms.
+        takes_json_alone: True if bodies have to be JSON.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Binder:
         self.reads_body: Final = rule.body != ""
         self.upload: Final = _upload(method, rule)
         self.form: Final = _form(method, rule, fields, strict=strict)
+        self.takes_json_alone: Final = self.upload is None and self.form is None
         self._decode: Callable[[bytes], Message] | None = None
         self._body: Field | None = None
         field: FieldDescriptor | None = None
@@ -137,11 +139,6 @@ class Binder:
             missing = of.FindInitializationErrors(message)[0]
             raise malformed(f"{missing}: required, but not given")
         return message
-
-    @property
-    def takes_json_alone(self) -> bool:
-        """True if a body has to be JSON."""
-        return self.upload is None and self.form is None
 
     def bind_path(self, variables: Sequence[str], message: Message) -> None:
         """Sets the fields that the path binds; overrides the values that they have."""

@@ -183,10 +183,14 @@ class WholeRequest(Request):
         self._connection.send_soon(head)
 
     async def write(self, piece: bytes) -> None:
-        if piece:
+        if len(piece) >= _SENT_AT_ONCE_BYTES:
+            may_go_on = self._connection.send_large(piece)
+        elif piece:
             may_go_on = self._connection.send_soon(chunk(piece))
-            if may_go_on is not None:
-                await may_go_on
+        else:
+            return
+        if may_go_on is not None:
+            await may_go_on
 
     async def finish(self, piece: bytes, trailers: HeaderPairs = ()) -> None:
         if self.method == "HEAD":
@@ -418,6 +422,17 @@ class WholeConnection(asyncio.Protocol):
         self._unsent += octets
         if len(self._unsent) >= _SENT_AT_ONCE_BYTES:
             self.send_unsent()
+        return self._may_write
+
+    def send_large(self, piece: bytes) -> asyncio.Future[None] | None:
+        """Sends a large piece of a body in chunks at once, as `send_soon`, but does not copy it."""
+        if self._wire is None or self._wire.is_closing():
+            raise ConnectionResetError("the client left")
+        head, self._unsent = self._unsent, bytearray()
+        head += b"%x\r\n" % len(piece)
+        if self._request is not None:
+            self._request.sent_bytes += len(head) + len(piece)
+        self._wire.writelines((head, piece, b"\r\n"))
         return self._may_write
 
     def send_unsent(self) -> None:

@@ -264,6 +264,7 @@ ROWS = {
             content(3) * 2,
             has=TEXT_X,
         ),
+        Sent("GET /v1/downloads/20000?pieces=3", content(20_000) * 3),
         Sent("GET /v1/downloads/3", b"", has={"Content-Type": "application/octet-stream"}),
         Sent("HEAD /v1/downloads/3?pieces=2&content_type=a/b", b"", has={"Content-Type": "a/b"}),
         Sent(f"GET /v1/downloads/3{NAMED}&pieces=1", content(3), has=DISPOSITION),

@@ -17,7 +17,7 @@ HEADER_BYTES: Final = 5
 """Bytes of an envelope's header: one of flags, four of the payload's size."""
 
 _COMPRESSED_FLAG: Final = 0x01
-_END_OF_STREAM: Final = b"\x02"
+_END_OF_STREAM_FLAG: Final = 0x02
 
 
 class Envelope(NamedTuple):
@@ -127,11 +127,15 @@ def only_message(body: bytes, *, max_bytes: int) -> bytes | None:
     return None
 
 
-def envelope(payload: bytes, *, is_compressed: bool = False) -> bytes:
-    flags = b"\x01" if is_compressed else b"\x00"
-    return flags + len(payload).to_bytes(4, "big") + payload
+def envelope(payload: bytes, flags: int = 0) -> bytes:
+    """Returns an envelope: its flags and its size are one number of five bytes."""
+    return (flags << 32 | len(payload)).to_bytes(HEADER_BYTES, "big") + payload
+
+
+def compressed_envelope(payload: bytes) -> bytes:
+    return envelope(payload, _COMPRESSED_FLAG)
 
 
 def end_envelope(payload: bytes) -> bytes:
     """Returns the last envelope of Connect's answers."""
-    return _END_OF_STREAM + len(payload).to_bytes(4, "big") + payload
+    return envelope(payload, _END_OF_STREAM_FLAG)

@@ -13,7 +13,7 @@ from transcoder.http.offload import Offload
 from transcoder.options import Limits
 from transcoder.protocols.envelopes.compression import inflate_message, is_inflated_at_once
 from transcoder.protocols.envelopes.dialect import Dialect
-from transcoder.protocols.envelopes.framing import Envelope, envelope
+from transcoder.protocols.envelopes.framing import Envelope, compressed_envelope, envelope
 
 Parse = Callable[[bytes], Message]
 """Makes a message of its bytes, or raises TranscodeError."""
@@ -86,4 +86,4 @@ class MessageWriter:
             smaller = await self._offload.answer(deflate, payload, coding)
         if len(smaller) >= len(payload):
             return envelope(payload)
-        return envelope(smaller, is_compressed=True)
+        return compressed_envelope(smaller)

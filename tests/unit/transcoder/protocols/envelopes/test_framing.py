@@ -4,7 +4,12 @@ from tests.support.tables import cases
 from tests.unit.transcoder.protocols.grpcweb.reading import LIMIT_BYTES, cut
 from transcoder.errors import TranscodeError
 from transcoder.protocols.envelopes.dialect import Dialect
-from transcoder.protocols.envelopes.framing import EnvelopeReader, envelope
+from transcoder.protocols.envelopes.framing import (
+    EnvelopeReader,
+    compressed_envelope,
+    end_envelope,
+    envelope,
+)
 
 DIALECT = Dialect("Test", "test-encoding", "test-accept-encoding")
 
@@ -48,4 +53,5 @@ def test_a_body_that_ends_within_a_message_fails_after_the_messages_before(is_cu
 
 def test_a_message_in_an_envelope() -> None:
     assert envelope(b"ab") == b"\x00\x00\x00\x00\x02ab"
-    assert envelope(b"ab", is_compressed=True) == b"\x01\x00\x00\x00\x02ab"
+    assert compressed_envelope(b"ab") == b"\x01\x00\x00\x00\x02ab"
+    assert end_envelope(b"ab") == b"\x02\x00\x00\x00\x02ab"

@@ -28,12 +28,14 @@ class Asked(_message.Message):
     PIECES_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     content_type: _builtins.str
     pieces: _builtins.int
     """How many messages a stream has; 0 is none."""
     code: _builtins.int
     """The status at the end."""
+    name: _builtins.str
     @_builtins.property
     def metadata(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Initial metadata, "name=value" each."""
@@ -46,10 +48,11 @@ class Asked(_message.Message):
         pieces: _builtins.int = ...,
         metadata: _abc.Iterable[_builtins.str] | None = ...,
         code: _builtins.int = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "content_type", b"content_type", "metadata", b"metadata", "pieces", b"pieces", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "content_type", b"content_type", "metadata", b"metadata", "name", b"name", "pieces", b"pieces", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

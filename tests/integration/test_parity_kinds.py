@@ -6,8 +6,7 @@ without a stream of responses answers with the last.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -16,8 +15,7 @@ import pytest_asyncio
 
 from tests.proto import echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
-from tests.support.all_protocols import ASKS, Servers, serving_twice
-from tests.support.parity import Outcome
+from tests.support.all_protocols import ASKS, Asked, Servers, begin, compare, serving_twice
 from tests.support.tables import cases
 from tests.support.waiting import until_async
 
@@ -154,7 +152,7 @@ class Kinds(Cases, ReadingCases, echo_pb2_grpc.EchoServicer):
 
     async def waits(self, requests: Any, context: Any) -> Replies:
         """Answers each request, then waits for the end of the call; notes what it sees."""
-        notes = self.notes[dict(context.invocation_metadata())["x-note"]]
+        notes = self.notes[dict(context.invocation_metadata())["x-over"]]
         context.add_done_callback(lambda _: notes.append("done"))
         try:
             async for request in requests:
@@ -186,7 +184,7 @@ def around(
 ) -> Replace:
     """Returns a replacement that gives the handler other requests, or another context."""
 
-    def replace_(handler: Any) -> Any:
+    def replace(handler: Any) -> Any:
         if handler.response_streaming:
 
             async def stream(requests: Any, context: Any) -> Replies:
@@ -201,7 +199,7 @@ def around(
 
         return like(handler, grpc.stream_unary_rpc_method_handler, answer)
 
-    return replace_
+    return replace
 
 
 def like(handler: Any, make: Any, function: Any) -> Any:
@@ -384,31 +382,14 @@ def of(group: type) -> list[str]:
     return [name for name in vars(group) if not name.startswith("_")]
 
 
-def begin(servers: Servers, kind: str, **metadata: str) -> dict[str, asyncio.Task[Outcome]]:
-    """Begins a call over everything that has its kind, gRPC first."""
-    return {
-        over: asyncio.create_task(
-            ask(servers, kind, counts_of(kind), {**metadata, "x-note": f"{kind} {over}"})
-        )
-        for over, ask in ASKS[kind].items()
-    }
-
-
 def counts_of(kind: str) -> tuple[int, ...]:
     return COUNTS if kind in STREAMING_REQUESTS else COUNTS[:1]
 
 
-async def compare(servers: Servers, kind: str, **metadata: str) -> Outcome:
-    """Calls over everything; returns what all have seen."""
-    outcomes = {over: await call for over, call in begin(servers, kind, **metadata).items()}
-    expected = outcomes.pop("gRPC")
-    if metadata["x-case"] == "sets_a_code_and_raises":
-        expected.message = "lost"  # grpc.aio tells the client of the exception; we do not
-    if "grpc-timeout" in metadata:
-        expected.message = "Deadline Exceeded"  # gRPC's client has a text of its own
-    without_metadata = replace(expected, initial=[], trailing=[])
-    assert outcomes == {over: without_metadata if over == "JSON" else expected for over in outcomes}
-    return expected
+def asking(
+    kind: str, case: str, metadata: Mapping[str, str] = {}, *, stays_open: bool = False
+) -> Asked:
+    return Asked(counts_of(kind), {"x-case": case, **metadata}, stays_open=stays_open)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -416,7 +397,9 @@ async def compare(servers: Servers, kind: str, **metadata: str) -> Outcome:
 async def test_a_call_is_the_same_over_every_protocol(
     servers: Servers, kind: str, case: str
 ) -> None:
-    await compare(servers, kind, **{"x-case": case})
+    # grpc.aio tells the client of the exception; we do not
+    message = "lost" if case == "sets_a_code_and_raises" else None
+    await compare(servers, kind, asking(kind, case), message=message)
 
 
 @pytest.mark.parametrize("kind", STREAMING_REQUESTS)
@@ -424,7 +407,7 @@ async def test_a_call_is_the_same_over_every_protocol(
 async def test_requests_are_read_alike_over_every_protocol(
     servers: Servers, kind: str, case: str
 ) -> None:
-    outcome = await compare(servers, kind, **{"x-case": case})
+    outcome = await compare(servers, kind, asking(kind, case))
     assert outcome.code is grpc.StatusCode.OK
 
 
@@ -433,36 +416,62 @@ async def test_requests_are_read_alike_over_every_protocol(
 async def test_an_interceptor_may_replace_what_a_handler_reads_and_says(
     servers: Servers, kind: str, name: str
 ) -> None:
-    await compare(servers, kind, **{"x-case": INTERCEPTORS[name][1], "x-around": name})
+    asked = asking(kind, INTERCEPTORS[name][1], {"x-around": name})
+    await compare(servers, kind, asked)
 
 
-ALL_READ = {
-    f"{kind} {over}": [f"got {count}" for count in counts_of(kind)]
-    for kind in KINDS
-    for over in ASKS[kind]
-}
-CANCELLED = {call: [*notes, "cancelled", "done"] for call, notes in ALL_READ.items()}
+@pytest.mark.parametrize("kind", STREAMING_REQUESTS)
+@pytest.mark.parametrize(
+    "case",
+    ["ends_after_the_first", "reads_nothing", "aborts_before_reading", "aborts_after_the_first"],
+)
+async def test_a_handler_may_end_a_call_whose_caller_could_send_more(
+    servers: Servers, kind: str, case: str
+) -> None:
+    await compare(servers, kind, asking(kind, case, stays_open=True))
 
 
+def noted(kinds: Sequence[str], *ending: str) -> dict[str, list[str]]:
+    """Returns the notes of calls whose requests were read, by method and protocol."""
+    return {
+        f"{kind} {over}": [*(f"got {count}" for count in counts_of(kind)), *ending]
+        for kind in kinds
+        for over in ASKS[kind]
+    }
+
+
+OPEN = cases(
+    "kinds, stays_open",
+    {"all requests sent": (KINDS, False), "more could come": (STREAMING_REQUESTS, True)},
+)
+
+
+@OPEN
 async def test_a_deadline_cancels_a_handler_over_every_protocol(
-    servers: Servers, servicer: Kinds
+    servers: Servers, servicer: Kinds, kinds: Sequence[str], stays_open: bool
 ) -> None:
     servicer.notes.clear()
-    asked = {"x-case": "waits", "grpc-timeout": "2S"}
-    outcomes = await asyncio.gather(*(compare(servers, kind, **asked) for kind in KINDS))
-    assert {outcome.code for outcome in outcomes} == {grpc.StatusCode.DEADLINE_EXCEEDED}
-    await until_async(lambda: servicer.notes == CANCELLED)
+    calls = []
+    for kind in kinds:
+        asked = asking(kind, "waits", {"grpc-timeout": "2S"}, stays_open=stays_open)
+        calls.append(compare(servers, kind, asked, message="Deadline Exceeded"))
+    codes = {outcome.code for outcome in await asyncio.gather(*calls)}
+    assert codes == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    await until_async(lambda: servicer.notes == noted(kinds, "cancelled", "done"))
 
 
+@OPEN
 async def test_a_client_that_leaves_cancels_a_handler_over_every_protocol(
-    servers: Servers, servicer: Kinds
+    servers: Servers, servicer: Kinds, kinds: Sequence[str], stays_open: bool
 ) -> None:
     servicer.notes.clear()
     calls = [
-        call for kind in KINDS for call in begin(servers, kind, **{"x-case": "waits"}).values()
+        call
+        for kind in kinds
+        for call in begin(servers, kind, asking(kind, "waits", stays_open=stays_open)).values()
     ]
-    await until_async(lambda: servicer.notes == ALL_READ)
+    await until_async(lambda: servicer.notes == noted(kinds))
     for call in calls:
         call.cancel()
-    await until_async(lambda: servicer.notes == CANCELLED)
+    await until_async(lambda: servicer.notes == noted(kinds, "cancelled", "done"))
     await asyncio.gather(*calls, return_exceptions=True)

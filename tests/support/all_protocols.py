@@ -8,9 +8,10 @@ Rule: nothing of the transcoder is used to write or to read a call.
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import aiohttp
@@ -27,7 +28,22 @@ CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 CONNECT_END: Final = 2
 """The flags of the last envelope of Connect."""
 
-Ask = Callable[["Servers", str, Sequence[int], Mapping[str, str]], Coroutine[Any, Any, Outcome]]
+
+@dataclass(frozen=True)
+class Asked:
+    """The requests of a call, and what is sent with them.
+
+    Attributes:
+        counts: of each request, its only field.
+        stays_open: True if the caller never says that there are no more requests.
+    """
+
+    counts: Sequence[int]
+    metadata: Mapping[str, str]
+    stays_open: bool = False
+
+
+Ask = Callable[["Servers", str, Asked], Coroutine[Any, Any, Outcome]]
 
 
 @dataclass(frozen=True)
@@ -57,9 +73,7 @@ async def serving_twice(
     await server.start()
     address = await transcoder.start("127.0.0.1:0")
     try:
-        async with (
-            aiohttp.ClientSession() as session,
-        ):
+        async with aiohttp.ClientSession() as session:
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 yield Servers(echo_pb2_grpc.EchoStub(channel), f"http://{address}", session)
     finally:
@@ -67,32 +81,39 @@ async def serving_twice(
         await server.stop(None)
 
 
-async def natively(
-    servers: Servers, method: str, counts: Sequence[int], metadata: Mapping[str, str]
-) -> Outcome:
-    """Calls a method with a request for each count, over gRPC.
+async def natively(servers: Servers, method: str, asked: Asked) -> Outcome:
+    """Calls over gRPC.
 
     In a thread, by the client that is not asynchronous: that of grpc.aio loses the status of a
     call that ends while a request is sent.
     """
     begun: list[Any] = []
+    ended = threading.Event()
     try:
-        return await asyncio.to_thread(_natively, servers.native, method, counts, metadata, begun)
+        return await asyncio.to_thread(_natively, servers.native, method, asked, begun, ended)
     finally:
-        for call in begun:  # nothing, unless this was cancelled
+        ended.set()
+        for call in begun:  # has ended, unless this is cancelled
             call.cancel()
 
 
 def _natively(
     stub: echo_pb2_grpc.EchoStub,
     method: str,
-    counts: Sequence[int],
-    metadata: Mapping[str, str],
+    asked: Asked,
     begun: list[Any],
+    ended: threading.Event,
 ) -> Outcome:
     outcome = Outcome()
-    requests = [EchoRequest(count=count) for count in counts]
-    argument: Any = iter(requests) if method in ("Count", "Talk") else requests[0]
+
+    def requests() -> Iterator[EchoRequest]:
+        for count in asked.counts:
+            yield EchoRequest(count=count)
+        if asked.stays_open:
+            ended.wait()
+
+    argument = requests() if method in ("Count", "Talk") else next(requests())
+    metadata = asked.metadata
     sent = {key: value for key, value in metadata.items() if key != "grpc-timeout"}
     timeout_s = float(metadata.get("grpc-timeout", "60S").removesuffix("S"))
     function: Any = getattr(stub, method)
@@ -111,14 +132,14 @@ def _natively(
     return outcome
 
 
-async def by_websocket(
-    servers: Servers, method: str, counts: Sequence[int], metadata: Mapping[str, str]
-) -> Outcome:
+async def by_websocket(servers: Servers, method: str, asked: Asked) -> Outcome:
     outcome = Outcome()
-    async with servers.session.ws_connect(servers.url + PATH + method, headers=metadata) as socket:
-        for count in counts:
+    url = servers.url + PATH + method
+    async with servers.session.ws_connect(url, headers=asked.metadata) as socket:
+        for count in asked.counts:
             await socket.send_json({"count": count})
-        await socket.send_str("")
+        if not asked.stays_open:
+            await socket.send_str("")
         async for frame in socket:
             said = frame.json()
             if "result" in said:
@@ -131,16 +152,13 @@ async def by_websocket(
     return outcome
 
 
-async def by_connect(
-    servers: Servers, method: str, counts: Sequence[int], metadata: Mapping[str, str]
-) -> Outcome:
+async def by_connect(servers: Servers, method: str, asked: Asked) -> Outcome:
     """Calls a method that streams, in JSON."""
     outcome = Outcome()
-    headers = {"Content-Type": "application/connect+json", **metadata}
-    if "grpc-timeout" in metadata:
-        del headers["grpc-timeout"]
-        headers["Connect-Timeout-Ms"] = metadata["grpc-timeout"].replace("S", "000")
-    body = b"".join(framed(json.dumps({"count": count}).encode()) for count in counts)
+    headers = {"Content-Type": "application/connect+json", **asked.metadata}
+    if "grpc-timeout" in headers:
+        headers["Connect-Timeout-Ms"] = headers.pop("grpc-timeout").replace("S", "000")
+    body = _body(asked, lambda text: framed(text.encode()))
     url = servers.url + PATH + method
     async with servers.session.post(url, data=body, headers=headers) as answer:
         rest = await answer.read()
@@ -158,13 +176,11 @@ async def by_connect(
     return outcome
 
 
-async def by_grpcweb(
-    servers: Servers, method: str, counts: Sequence[int], metadata: Mapping[str, str]
-) -> Outcome:
-    """Calls a method with one request."""
+async def by_grpcweb(servers: Servers, method: str, asked: Asked) -> Outcome:
+    """Calls a method without a stream of requests."""
     outcome = Outcome()
-    headers = {"Content-Type": "application/grpc-web+proto", **metadata}
-    body = framed(EchoRequest(count=counts[0]).SerializeToString())
+    headers = {"Content-Type": "application/grpc-web+proto", **asked.metadata}
+    body = framed(EchoRequest(count=asked.counts[0]).SerializeToString())
     url = servers.url + PATH + method
     async with servers.session.post(url, data=body, headers=headers) as answer:
         rest = await answer.read()
@@ -183,17 +199,15 @@ async def by_grpcweb(
     return outcome
 
 
-async def as_lines(
-    servers: Servers, method: str, counts: Sequence[int], metadata: Mapping[str, str]
-) -> Outcome:
+async def as_lines(servers: Servers, method: str, asked: Asked) -> Outcome:
     """Calls over JSON, streams in lines; tells nothing of metadata."""
     outcome = Outcome()
     is_stream = method in ("Count", "Talk")
     headers = {
         "Content-Type": "application/x-ndjson" if is_stream else "application/json",
-        **metadata,
+        **asked.metadata,
     }
-    body = b"\n".join(json.dumps({"count": count}).encode() for count in counts)
+    body = _body(asked, lambda text: f"{text}\n".encode())
     url = servers.url + PATH + method
     async with servers.session.post(url, data=body, headers=headers) as answer:
         lines = [json.loads(line) for line in (await answer.read()).splitlines()]
@@ -233,6 +247,45 @@ ASKS: Final[Mapping[str, Mapping[str, Ask]]] = {
     },
 }
 """The ways to call each method, by the name of the protocol."""
+
+
+def begin(servers: Servers, method: str, asked: Asked) -> dict[str, asyncio.Task[Outcome]]:
+    """Begins a call over everything that has its method, gRPC first.
+
+    The metadata `x-over` tells the servicer the method and the protocol.
+    """
+    calls = {}
+    for over, ask in ASKS[method].items():
+        named = replace(asked, metadata={**asked.metadata, "x-over": f"{method} {over}"})
+        calls[over] = asyncio.create_task(ask(servers, method, named))
+    return calls
+
+
+async def compare(
+    servers: Servers, method: str, asked: Asked, *, message: str | None = None
+) -> Outcome:
+    """Calls over everything; fails unless all see the same, which it returns.
+
+    Args:
+        servers: what is called.
+        method: "Say", "Repeat", "Count" or "Talk".
+        asked: what is sent.
+        message: the error's, where gRPC has a text of its own.
+    """
+    outcomes = {over: await call for over, call in begin(servers, method, asked).items()}
+    expected = outcomes.pop("gRPC")
+    if message is not None:
+        expected.message = message
+    without_metadata = replace(expected, initial=[], trailing=[])
+    assert outcomes == {over: without_metadata if over == "JSON" else expected for over in outcomes}
+    return expected
+
+
+async def _body(asked: Asked, write: Callable[[str], bytes]) -> AsyncIterator[bytes]:
+    for count in asked.counts:
+        yield write(json.dumps({"count": count}))
+    if asked.stays_open:
+        await asyncio.Event().wait()
 
 
 def _end(outcome: Outcome, status: Mapping[str, Any]) -> None:

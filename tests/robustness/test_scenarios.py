@@ -89,7 +89,7 @@ def test_readers_of_streams_that_stop_hold_little_and_are_cut() -> None:
 
 
 def test_large_files_come_and_go_in_constant_memory() -> None:
-    uploaded, downloaded = move(64)
+    uploaded, downloaded = move(32)
     assert uploaded.is_whole
     assert downloaded.is_whole
     assert uploaded.piece_bytes <= PIECE_MAX_BYTES

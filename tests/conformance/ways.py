@@ -142,6 +142,9 @@ _JSON_BODIES: Final = (
     b'{"name":"n","case":"CASE_ERROR"}',
     b'{"name":"n","case":"CASE_RAISE"}',
     b'{"name":"n","case":"CASE_WAIT"}',
+    b'{"name":"n","case":"CASE_ERROR","count":2}',
+    b'[{"name":"n"},{"name":"m"}]',
+    b'[{"name":"n"},]',
     b'{"name":"n"',
     b"[" * 40,
     b'{"name":"' + b"x" * 300 + b'"}',
@@ -166,12 +169,25 @@ _STREAM_BODIES: Final = (
     framed(b"x" * 250),
     b"",
 )
-_BODIES: Final = {"grpc-web": _WEB_BODIES, "proto": _WEB_BODIES, "connect": _STREAM_BODIES}
+_LINES_BODIES: Final = (
+    b'{"name":"n"}\n{"name":"m"}',
+    b'\n{"name":"n","count":2}\n\n',
+    b'{"name":"n"}\n{]\n',
+    b'{"name":"n","case":"CASE_ERROR","count":1}\n',
+    b'{"name":"' + b"x" * 300 + b'"}\n',
+    b"",
+)
+_BODIES: Final = {
+    "ndjson": _LINES_BODIES,
+    "grpc-web": _WEB_BODIES,
+    "proto": _WEB_BODIES,
+    "connect": _STREAM_BODIES,
+}
 """By a part of the content type."""
 _TARGETS: Final = (
     *[SAY] * 60,
     *[REPEAT] * 20,
-    TALK,
+    *[TALK] * 10,
     "/healthz",
     "/readyz",
     "/nowhere",
@@ -215,6 +231,8 @@ _CONTENT_TYPES: Final = ("application/json",) * 4 + (
     "application/grpc-web-text",
     "application/json; charset=utf-8",
     "text/plain",
+    "application/x-ndjson",
+    "application/x-ndjson",
     "application/grpc",
     "application/proto",
     "application/connect+json",
@@ -285,6 +303,7 @@ _OTHER_LINES: Final = (
     "Sec-Fetch-Site: cross-site",
     "Access-Control-Request-Method: POST",
     "Accept: text/html",
+    *("Accept: application/json", "Accept: text/event-stream") * 2,
     "Accept: application/grpc-web-text",
     "Accept-Encoding: gzip",
     "Content-Encoding: identity",

@@ -80,9 +80,14 @@ class Server(Process):
             assert self.output is not None
             self.output.close()
             return self
-        self.listen = self.line().removeprefix("JSON and gRPC-Web  ").partition("://")[2].rstrip()
-        self.grpc_listen = self.line().removeprefix("gRPC ").strip()
-        assert self.listen, self.log()
+        try:
+            line = self.line().removeprefix("JSON and gRPC-Web  ")
+            self.listen = line.partition("://")[2].rstrip()
+            self.grpc_listen = self.line().removeprefix("gRPC ").strip()
+            assert self.listen, self.log()
+        except BaseException:  # also a test that is out of time
+            self.close()
+            raise
         return self
 
     def close(self) -> None:

@@ -67,9 +67,13 @@ class RealServer:
                 errors=errors or log,
                 environment=self._environment,
             )
-        self.http = self._printed_after(_JSON_LINE).partition("://")[2]
-        self.grpc = self._printed_after(_GRPC_LINE)
-        self.token = token or (data / "owner.token").read_text(encoding="ascii").strip()
+        try:
+            self.http = self._printed_after(_JSON_LINE).partition("://")[2]
+            self.grpc = self._printed_after(_GRPC_LINE)
+            self.token = token or (data / "owner.token").read_text(encoding="ascii").strip()
+        except BaseException:  # also a test that is out of time
+            self.process.close()
+            raise
 
     def __enter__(self) -> "RealServer":
         return self
@@ -146,7 +150,5 @@ class RealServer:
 
     def _printed_after(self, label: str) -> str:
         line = self.process.line()
-        if not line.startswith(label):
-            self.process.close()
-            raise AssertionError(f"expected {label!r}, got {line!r}; log:\n{self.log()}")
+        assert line.startswith(label), f"expected {label!r}, got {line!r}; log:\n{self.log()}"
         return line.removeprefix(label).strip()

@@ -126,7 +126,9 @@ def test_every_key_in_the_code_has_a_text_and_every_text_is_used() -> None:
     texts = tomllib.loads((server / "locale" / "en.toml").read_text("utf-8"))
     # ZITADEL has no text of these either, and sends the key.
     without = {"Errors.Action.AlreadyExists", "Errors.NotFound", "Errors.Token.Invalid"}
-    assert named - without == {*texts}
+    # Keys in answers and contexts of ZITADEL, which no caller of this service gets.
+    foreign = {"Errors.Target.DeniedURL", "Errors.User.Password.Invalid"}
+    assert named - without - foreign == {*texts}
 
 
 def test_unknown_language_is_named() -> None:

@@ -12,14 +12,18 @@ import signal
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, Self
 
 import grpc
 from aiohttp import web
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
 
+from transcoder.backends.channel import Upstream, handlers_by_name
 from transcoder.backends.inprocess import Handler, HandlerCallDetails, InProcess
 from transcoder.call import CallMetadata, Method
 from transcoder.codec.codec import Codec
+from transcoder.descriptor_sets import TypePools, read_set, services_in
 from transcoder.dispatch import Dispatcher
 from transcoder.errors import SchemaError
 from transcoder.http.body import BodyReader
@@ -132,7 +136,8 @@ class Transcoder:
         compressed_min_bytes = _compressed_min_bytes(compress_min_bytes)
         self._limits = limits
         self._trusted_proxies = TrustedProxies(trusted_proxies) if trusted_proxies else None
-        codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
+        self._types = TypePools()
+        codec = Codec(json, pool=self._types, nesting_max=limits.nesting_max, strict=strict)
         config = None if service_config is None else ServiceConfig(service_config)
         self._registry = Registry(
             codec,
@@ -219,6 +224,21 @@ class Transcoder:
         )
         self._root = Mount(self, "")
         self._listeners: list[Listener] = []
+        self._upstreams: list[Upstream] = []
+
+    @classmethod
+    def proxy(
+        cls,
+        upstream: str | grpc.aio.Channel,
+        *,
+        files: Sequence[FileDescriptor] = (),
+        descriptor_set: str | os.PathLike[str] | bytes | None = None,
+        **options: Any,  # noqa: ANN401  those of the constructor, which checks them
+    ) -> Self:
+        """Returns a transcoder in front of a gRPC server in another process; see `forward`."""
+        transcoder = cls(**options)
+        transcoder.forward(upstream, files=files, descriptor_set=descriptor_set)
+        return transcoder
 
     # Registration.
 
@@ -236,14 +256,62 @@ class Transcoder:
     ) -> None:
         self._root.add_registered_method_handlers(service_name, method_handlers)
 
-    def register(self, service: str, handlers: Mapping[str, Handler], *, prefix: str) -> None:
+    def forward(
+        self,
+        upstream: str | grpc.aio.Channel,
+        *,
+        files: Sequence[FileDescriptor] = (),
+        descriptor_set: str | os.PathLike[str] | bytes | None = None,
+        services: Collection[str] = (),
+        prefix: str = "",
+    ) -> None:
+        """Serves the services of a gRPC server in another process, by a channel to it.
+
+        Args:
+            upstream: its target as grpc names it ("localhost:50051", "dns:///name:port"), which is
+                called without TLS; or a channel, which the caller closes.
+            files: those of generated code that declare its services
+                (`[library_pb2.DESCRIPTOR]`).
+            descriptor_set: a google.protobuf.FileDescriptorSet with them: the path of the file or,
+                as bytes, its content.
+            services: full names of those that are served; by default all that are declared.
+            prefix: for their REST routes, as `at` takes it.
+
+        Raises:
+            SchemaError: a service cannot be served or is not declared, or there is none.
+        """
+        declared = list(files) if descriptor_set is None else [*files, *read_set(descriptor_set)]
+        pools = {service: file.pool for file in declared for service in services_in([file])}
+        for service in services:
+            if service not in pools:
+                expected = "a service of the files or the descriptor set"
+                raise SchemaError(f"services: expected {expected}, got {service!r}")
+        if not pools:
+            raise SchemaError("upstream: expected files or a descriptor set with a service")
+        server = Upstream(upstream)
+        for service in services or pools:
+            self._types.add(pools[service])
+            handlers = handlers_by_name(server, methods_of(service, pools[service]))
+            self.register(service, handlers, prefix=prefix, pool=pools[service])
+        self._upstreams.append(server)
+
+    def register(
+        self,
+        service: str,
+        handlers: Mapping[str, Handler],
+        *,
+        prefix: str,
+        pool: DescriptorPool | None = None,
+    ) -> None:
         """Serves a service's handlers, given by method name: all of them, or none.
+
+        Its descriptor is in `pool`, by default in the one that generated code fills.
 
         Raises:
             SchemaError: the service has no descriptor, rules of it cannot be served (it tells all
                 of them), or a method of it has another handler already.
         """
-        methods = methods_of(service)
+        methods = methods_of(service, pool)
         for name in handlers:
             if f"/{service}/{name}" not in methods:
                 raise SchemaError(f"service {service!r} has no method {name!r} in its descriptor")
@@ -348,11 +416,13 @@ class Transcoder:
         self.set_ready(False)
         listeners, self._listeners = self._listeners, []
         await asyncio.gather(*(listener.stop() for listener in listeners))
-        self._close_threads()
+        await self._close()
 
-    def _close_threads(self) -> None:
+    async def _close(self) -> None:
         self._offload.close()
         self._backend.close()
+        for upstream in self._upstreams:
+            await upstream.close()
 
     async def serve(
         self,
@@ -398,7 +468,7 @@ class Transcoder:
 
         async def close(_: web.Application) -> None:
             await self._tasks.ended(LINGER_S)
-            self._close_threads()
+            await self._close()
 
         async def expect_nothing(_: web.Request) -> None:
             """Sends no 100 Continue: `read_body` does, once interceptors have accepted the call."""

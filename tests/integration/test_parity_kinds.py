@@ -1,10 +1,13 @@
 """One servicer with all four kinds of calls: callers of every protocol see what gRPC's see.
 
+It runs in the process of the transcoder, or behind a server of gRPC that calls are forwarded to.
+
 Each case is an asynchronous generator over the requests of a call, whatever its kind: a method
 without a stream of responses answers with the last.
 """
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +18,7 @@ import pytest_asyncio
 
 from tests.proto import echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
-from tests.support.all_protocols import ASKS, Asked, Servers, begin, compare, serving_twice
+from tests.support.all_protocols import ASKS, PATH, Asked, Servers, begin, compare, serving_twice
 from tests.support.tables import cases
 from tests.support.waiting import until_async
 
@@ -372,9 +375,11 @@ async def servicer() -> Kinds:
     return Kinds()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def servers(servicer: Kinds) -> AsyncIterator[Servers]:
-    async with serving_twice(servicer, [Chosen()]) as running:
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=[False, True], ids=["in process", "forwarded"]
+)
+async def servers(servicer: Kinds, request: pytest.FixtureRequest) -> AsyncIterator[Servers]:
+    async with serving_twice(servicer, [Chosen()], is_proxy=request.param) as running:
         yield running
 
 
@@ -397,8 +402,9 @@ def asking(
 async def test_a_call_is_the_same_over_every_protocol(
     servers: Servers, kind: str, case: str
 ) -> None:
-    # grpc.aio tells the client of the exception; we do not
-    message = "lost" if case == "sets_a_code_and_raises" else None
+    message = None
+    if case == "sets_a_code_and_raises" and not servers.is_proxy:
+        message = "lost"  # grpc.aio tells the client of the exception; we do not
     await compare(servers, kind, asking(kind, case), message=message)
 
 
@@ -429,6 +435,20 @@ async def test_a_handler_may_end_a_call_whose_caller_could_send_more(
     servers: Servers, kind: str, case: str
 ) -> None:
     await compare(servers, kind, asking(kind, case, stays_open=True))
+
+
+@pytest.mark.parametrize("kind", STREAMING_REQUESTS)
+async def test_a_malformed_request_ends_a_stream_with_its_own_error(
+    servers: Servers, kind: str
+) -> None:
+    headers = {"Content-Type": "application/x-ndjson", "x-case": "waits", "x-over": "malformed"}
+    body = b'{"count": 3}\n{"count": "many"}\n'
+    async with servers.session.post(
+        servers.url + PATH + kind, data=body, headers=headers
+    ) as answer:
+        said = json.loads((await answer.read()).splitlines()[-1])
+    message = "message 2: count: expected int32, got 'many'"
+    assert said.get("error", said) == {"code": 3, "message": message}
 
 
 def noted(kinds: Sequence[str], *ending: str) -> dict[str, list[str]]:

@@ -13,11 +13,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import unquote
 
 import aiohttp
 import grpc
 
-from tests.proto import echo_pb2_grpc
+from tests.proto import echo_pb2, echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
 from tests.support.grpc_frames import TRAILERS, framed, split_frame
 from tests.support.parity import Outcome
@@ -53,29 +54,39 @@ class Servers:
     Attributes:
         native: a stub of the server of grpc.aio.
         url: of the transcoder.
+        is_proxy: True if the transcoder forwards calls to that server.
     """
 
     native: echo_pb2_grpc.EchoStub
     url: str
     session: aiohttp.ClientSession
+    is_proxy: bool
 
 
 @asynccontextmanager
 async def serving_twice(
-    servicer: echo_pb2_grpc.EchoServicer, interceptors: Sequence[grpc.aio.ServerInterceptor]
+    servicer: echo_pb2_grpc.EchoServicer,
+    interceptors: Sequence[grpc.aio.ServerInterceptor],
+    *,
+    is_proxy: bool = False,
 ) -> AsyncIterator[Servers]:
-    """Serves on free ports."""
-    transcoder: Any = Transcoder(interceptors=interceptors)
+    """Serves on free ports; `is_proxy` has the transcoder forward calls to the server."""
     server: Any = grpc.aio.server(interceptors=interceptors)
-    for each in (transcoder, server):
-        echo_pb2_grpc.add_EchoServicer_to_server(servicer, each)
+    echo_pb2_grpc.add_EchoServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
+    transcoder: Any
+    if is_proxy:
+        transcoder = Transcoder.proxy(f"127.0.0.1:{port}", files=[echo_pb2.DESCRIPTOR])
+    else:
+        transcoder = Transcoder(interceptors=interceptors)
+        echo_pb2_grpc.add_EchoServicer_to_server(servicer, transcoder)
     address = await transcoder.start("127.0.0.1:0")
     try:
         async with aiohttp.ClientSession() as session:
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                yield Servers(echo_pb2_grpc.EchoStub(channel), f"http://{address}", session)
+                stub = echo_pb2_grpc.EchoStub(channel)
+                yield Servers(stub, f"http://{address}", session, is_proxy)
     finally:
         await transcoder.stop()
         await server.stop(None)
@@ -195,7 +206,7 @@ async def by_grpcweb(servers: Servers, method: str, asked: Asked) -> Outcome:
         else:
             outcome.responses.append(EchoReply.FromString(payload).index)
     outcome.code = CODES[int(trailers["grpc-status"])]
-    outcome.message = trailers.get("grpc-message", "")
+    outcome.message = unquote(trailers.get("grpc-message", ""))
     return outcome
 
 

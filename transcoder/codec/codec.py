@@ -13,7 +13,7 @@ from typing import Final
 import orjson
 from google.protobuf.any_pb2 import Any
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.descriptor_pool import Default, DescriptorPool
+from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import DecodeError, Message
 
 from transcoder.codec import scalars, wellknown
@@ -21,7 +21,7 @@ from transcoder.codec.decoder import DecoderCompiler, descriptor_of, reaches_flo
 from transcoder.codec.encoder import EncoderCompiler
 from transcoder.codec.field_readers import enum_field
 from transcoder.codec.json_text import parse_json, parse_json_exactly
-from transcoder.codec.message_types import MessageReader
+from transcoder.codec.message_types import MessageReader, TypePool
 from transcoder.codec.scalars import Fault, InexactNumber
 from transcoder.codec.text_values import TextReader, text_reader
 from transcoder.codec.unwritable import fault_of, parts_of
@@ -54,7 +54,7 @@ class Codec:
         self,
         options: JsonOptions | None = None,
         *,
-        pool: DescriptorPool | None = None,
+        pool: TypePool | None = None,
         nesting_max: int = WIRE_NESTING_MAX,
         strict: bool = False,
     ) -> None:

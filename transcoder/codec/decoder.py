@@ -13,13 +13,18 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from transcoder.codec import field_readers, repeated, scalars, structs, wellknown
 from transcoder.codec.field_readers import FieldReader
 from transcoder.codec.message import ObjectReader
-from transcoder.codec.message_types import MessageReader, map_entry, message_class, reached
+from transcoder.codec.message_types import (
+    MessageReader,
+    TypePool,
+    map_entry,
+    message_class,
+    reached,
+)
 from transcoder.codec.scalars import ValueReader, expected
 from transcoder.codec.wellknown import Resolved
 
@@ -43,7 +48,7 @@ class _DecoderBatch(NamedTuple):
 class DecoderCompiler:
     """Compiled readers by message type, for one pool; compiling is safe from several threads."""
 
-    def __init__(self, pool: DescriptorPool, *, strict: bool) -> None:
+    def __init__(self, pool: TypePool, *, strict: bool) -> None:
         self._pool = pool
         self._strict = strict
         self._done: dict[Descriptor, MessageReader] = {}

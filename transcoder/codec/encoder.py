@@ -32,11 +32,10 @@ from dataclasses import field as a_field
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from transcoder.codec import scalars, structs, wellknown
-from transcoder.codec.message_types import map_entry, message_class
+from transcoder.codec.message_types import TypePool, map_entry, message_class
 from transcoder.codec.scalars import Fault
 from transcoder.codec.source import function, get_source
 from transcoder.codec.wellknown import Resolved, ValueWriter
@@ -85,7 +84,7 @@ class _EncoderBatch:
 class EncoderCompiler:
     """Compiled writers by message type, for one pool; compiling is safe from several threads."""
 
-    def __init__(self, pool: DescriptorPool, options: JsonOptions) -> None:
+    def __init__(self, pool: TypePool, options: JsonOptions) -> None:
         self._pool = pool
         self._options = options
         self._done: dict[Descriptor, ValueWriter] = {}

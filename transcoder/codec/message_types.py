@@ -4,7 +4,7 @@ Rule: types nest without limit, so nothing here is recursive.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -12,6 +12,14 @@ from google.protobuf.reflection import GeneratedProtocolMessageType
 
 MessageReader = Callable[[Any, object, int], None]
 """Sets fields of a new message: the message, JSON value, levels of messages left; raises Fault."""
+
+
+class TypePool(Protocol):
+    """Finds types by name, as a DescriptorPool does."""
+
+    def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802
+        """Returns a type; raises KeyError if it is unknown."""
+        ...
 
 
 def reached(descriptor: Descriptor) -> Iterator[Descriptor]:

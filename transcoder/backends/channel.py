@@ -1,0 +1,215 @@
+"""Runs calls on a gRPC server in another process: makes handlers that forward them by a channel.
+
+A handler gives the server the request, the metadata and what is left of the deadline, and gives
+its caller everything that the server answers: messages, initial and trailing metadata, the status
+with its details byte for byte. A call that ends here ends there.
+
+Follows grpc/doc/PROTOCOL-HTTP2.md and grpc/doc/statuscodes.md.
+Rule 1: a message is sent on before the next one is read, in each direction.
+Rule 2: texts of grpc about a connection stay in the log; they name addresses.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import grpc
+
+from transcoder.backends.inprocess import Handler
+from transcoder.call import REQUEST_ID_KEY, Method
+
+logger = logging.getLogger(__name__)
+
+_OPTIONS: Final = (("grpc.enable_retries", 0), ("grpc.lb_policy_name", "round_robin"))
+"""Options of channels that are made here: only a client may repeat its call; all addresses of a
+name take their turn."""
+
+
+class Upstream:
+    """A gRPC server, which handlers forward calls to.
+
+    Attributes:
+        target: its address, for the log.
+    """
+
+    def __init__(self, upstream: str | grpc.aio.Channel) -> None:
+        """Prepares to call.
+
+        Args:
+            upstream: a target as grpc names it ("host:port", "dns:///name:port", "unix:path"),
+                which is called without TLS by a channel that opens with the first call; or a
+                channel, which stays open.
+        """
+        self.target = upstream if isinstance(upstream, str) else "a channel"
+        self._given = None if isinstance(upstream, str) else upstream
+        self._channel = self._given
+        self._functions: dict[str, Callable[..., Any]] = {}
+
+    def handler(self, method: Method) -> Handler:
+        """Returns a handler that forwards the calls of a method."""
+        serializers = method.request_type.FromString, method.response_type.SerializeToString
+        if method.is_unary:
+            return grpc.unary_unary_rpc_method_handler(_unary(self, method), *serializers)
+        if not method.client_streaming:
+            return grpc.unary_stream_rpc_method_handler(_responses(self, method), *serializers)
+        if not method.server_streaming:
+            return grpc.stream_unary_rpc_method_handler(_requests(self, method), *serializers)
+        return grpc.stream_stream_rpc_method_handler(_both(self, method), *serializers)
+
+    def call(self, method: Method, context: Any, *request: object) -> Any:  # noqa: ANN401
+        """Begins a call on the server, with its request if it does not stream them."""
+        function = self._functions.get(method.path)
+        if function is None:
+            function = self._functions[method.path] = self._function(method)
+        metadata = tuple(context.invocation_metadata())
+        return function(*request, metadata=metadata, timeout=context.time_remaining())
+
+    @property
+    def is_connected(self) -> bool:
+        """True if a connection to the server is open."""
+        return self._channel is not None and (
+            self._channel.get_state() is grpc.ChannelConnectivity.READY
+        )
+
+    async def close(self) -> None:
+        """Closes the channel, unless it was given; the next call opens another."""
+        channel = self._channel
+        self._functions.clear()
+        self._channel = self._given
+        if channel is not None and self._given is None:
+            await channel.close()
+
+    def _function(self, method: Method) -> Callable[..., Any]:
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(self.target, options=_OPTIONS)
+        channel: Any = self._channel
+        first = "stream" if method.client_streaming else "unary"
+        second = "stream" if method.server_streaming else "unary"
+        function: Callable[..., Any] = getattr(channel, f"{first}_{second}")(
+            method.path,
+            request_serializer=method.request_type.SerializeToString,
+            response_deserializer=method.response_type.FromString,
+        )
+        return function
+
+
+def _unary(upstream: Upstream, method: Method) -> Callable[[Any, Any], Awaitable[Any]]:
+    async def forward(request: object, context: Any) -> object:  # noqa: ANN401
+        call = upstream.call(method, context, request)
+        try:
+            await _pass_initial_metadata(call, context)
+            await _end(call, upstream, method, context)
+            return await call
+        finally:
+            call.cancel()
+
+    return forward
+
+
+def _responses(upstream: Upstream, method: Method) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    async def forward(request: object, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
+        call = upstream.call(method, context, request)
+        try:
+            await _pass_initial_metadata(call, context)
+            while (response := await _next(call)) is not grpc.aio.EOF:
+                yield response
+            await _end(call, upstream, method, context)
+        finally:
+            call.cancel()
+
+    return forward
+
+
+def _requests(upstream: Upstream, method: Method) -> Callable[[Any, Any], Awaitable[Any]]:
+    async def forward(requests: AsyncIterator[Any], context: Any) -> object:  # noqa: ANN401
+        call = upstream.call(method, context)
+        try:
+            async with asyncio.TaskGroup() as group:
+                sending = group.create_task(_send(call, requests, method))
+                await _pass_initial_metadata(call, context)
+                await call.code()
+                sending.cancel()
+            await _end(call, upstream, method, context)
+            return await call
+        finally:
+            call.cancel()
+
+    return forward
+
+
+def _both(upstream: Upstream, method: Method) -> Callable[[Any, Any], Awaitable[None]]:
+    async def forward(requests: AsyncIterator[Any], context: Any) -> None:  # noqa: ANN401
+        call = upstream.call(method, context)
+        try:
+            async with asyncio.TaskGroup() as group:
+                sending = group.create_task(_send(call, requests, method))
+                await _pass_initial_metadata(call, context)
+                while (response := await _next(call)) is not grpc.aio.EOF:
+                    await context.write(response)
+                sending.cancel()
+            await _end(call, upstream, method, context)
+        finally:
+            call.cancel()
+
+    return forward
+
+
+async def _pass_initial_metadata(call: Any, context: Any) -> None:  # noqa: ANN401
+    """Passes on what the server sends before its first response.
+
+    Nothing is sent for no metadata: a call that then fails has not begun its answer.
+    """
+    metadata = tuple(await call.initial_metadata())
+    if metadata:
+        await context.send_initial_metadata(metadata)
+
+
+async def _next(call: Any) -> object:  # noqa: ANN401
+    """Returns the next response; `grpc.aio.EOF` after the last, and if the call has failed."""
+    try:
+        return await call.read()
+    except grpc.aio.AioRpcError:
+        return grpc.aio.EOF
+
+
+async def _send(call: Any, requests: AsyncIterator[Any], method: Method) -> None:  # noqa: ANN401
+    """Sends the requests of a stream as they come, and their end.
+
+    By the call inside of grpc.aio's: `write` of that one replaces the status of a call that ends
+    while a request is sent.
+    """
+    try:
+        await call.wait_for_connection()
+        async for request in requests:
+            await call._cython_call.send_serialized_message(  # noqa: SLF001
+                method.request_type.SerializeToString(request)
+            )
+        await call.done_writing()
+    except (grpc.aio.AioRpcError, grpc.aio.InternalError):
+        return  # the call has ended; its status comes with its responses
+
+
+async def _end(call: Any, upstream: Upstream, method: Method, context: Any) -> None:  # noqa: ANN401
+    """Passes on the end of a call; aborts with its status if that is not OK."""
+    code = await call.code()
+    context.set_trailing_metadata(tuple(await call.trailing_metadata()))
+    if code is grpc.StatusCode.OK:
+        return
+    details = await call.details() or ""
+    if code is grpc.StatusCode.UNAVAILABLE and not upstream.is_connected:
+        request_id = dict(context.invocation_metadata()).get(REQUEST_ID_KEY)
+        logger.warning(
+            "%s cannot reach %s: %s, request id %s",
+            method.path,
+            upstream.target,
+            details,
+            request_id,
+        )
+        details = "the server behind this one is unavailable"
+    await context.abort(code, details)
+
+
+def handlers_by_name(upstream: Upstream, methods: Mapping[str, Method]) -> dict[str, Handler]:
+    """Returns handlers that forward calls, by the names of the methods."""
+    return {method.descriptor.name: upstream.handler(method) for method in methods.values()}

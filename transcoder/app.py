@@ -19,11 +19,9 @@ from aiohttp import web
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from transcoder.backends.channel import Upstream, handlers_by_name
 from transcoder.backends.inprocess import Handler, HandlerCallDetails, InProcess
 from transcoder.call import CallMetadata, Method
 from transcoder.codec.codec import Codec
-from transcoder.descriptor_sets import TypePools, read_set, services_in
 from transcoder.dispatch import Dispatcher
 from transcoder.errors import SchemaError
 from transcoder.http.body import BodyReader
@@ -53,6 +51,7 @@ from transcoder.protocols.websocket.handler import WebSockets
 from transcoder.registry import Registry, methods_of
 from transcoder.routing.service_config import ServiceConfig
 from transcoder.tasks import Tasks
+from transcoder.upstreams import Upstreams
 
 logger = logging.getLogger(__name__)
 
@@ -136,8 +135,10 @@ class Transcoder:
         compressed_min_bytes = _compressed_min_bytes(compress_min_bytes)
         self._limits = limits
         self._trusted_proxies = TrustedProxies(trusted_proxies) if trusted_proxies else None
-        self._types = TypePools()
-        codec = Codec(json, pool=self._types, nesting_max=limits.nesting_max, strict=strict)
+        self._upstreams = Upstreams(self.register)
+        codec = Codec(
+            json, pool=self._upstreams.types, nesting_max=limits.nesting_max, strict=strict
+        )
         config = None if service_config is None else ServiceConfig(service_config)
         self._registry = Registry(
             codec,
@@ -224,7 +225,7 @@ class Transcoder:
         )
         self._root = Mount(self, "")
         self._listeners: list[Listener] = []
-        self._upstreams: list[Upstream] = []
+        self._is_ready = False
 
     @classmethod
     def proxy(
@@ -273,27 +274,22 @@ class Transcoder:
             files: those of generated code that declare its services
                 (`[library_pb2.DESCRIPTOR]`).
             descriptor_set: a google.protobuf.FileDescriptorSet with them: the path of the file or,
-                as bytes, its content.
+                as bytes, its content. Without either the server is asked, by its reflection, when
+                serving starts: until it has answered /readyz is 503.
             services: full names of those that are served; by default all that are declared.
             prefix: for their REST routes, as `at` takes it.
 
         Raises:
-            SchemaError: a service cannot be served or is not declared, or there is none.
+            SchemaError: a service cannot be served or is not declared, or there is none. For a
+                server that is asked, the log tells instead.
         """
-        declared = list(files) if descriptor_set is None else [*files, *read_set(descriptor_set)]
-        pools = {service: file.pool for file in declared for service in services_in([file])}
-        for service in services:
-            if service not in pools:
-                expected = "a service of the files or the descriptor set"
-                raise SchemaError(f"services: expected {expected}, got {service!r}")
-        if not pools:
-            raise SchemaError("upstream: expected files or a descriptor set with a service")
-        server = Upstream(upstream)
-        for service in services or pools:
-            self._types.add(pools[service])
-            handlers = handlers_by_name(server, methods_of(service, pools[service]))
-            self.register(service, handlers, prefix=prefix, pool=pools[service])
-        self._upstreams.append(server)
+        self._upstreams.add(
+            upstream,
+            files=files,
+            descriptor_set=descriptor_set,
+            services=services,
+            prefix=prefix,
+        )
 
     def register(
         self,
@@ -384,7 +380,7 @@ class Transcoder:
                 `without_json` or `events` names what is not registered, or `proxy_protocol` is set
                 without `trusted_proxies`.
         """
-        self._registry.require_selected()
+        self._require_selected()
         if proxy_protocol and self._trusted_proxies is None:
             raise SchemaError("proxy_protocol: expected trusted_proxies to be given, too")
         listener = Listener(
@@ -400,11 +396,22 @@ class Transcoder:
         bound = await listener.start(address, reuse_port=reuse_port)
         self._listeners.append(listener)
         self.set_ready(is_ready)
+        self._upstreams.start(self._services_are_read)
         return bound
 
     def set_ready(self, is_ready: bool) -> None:
         """Sets the answer of /readyz: 200, or 503, so that a load balancer sends no requests."""
-        self._unrouted.is_ready = is_ready
+        self._is_ready = is_ready
+        self._unrouted.is_ready = is_ready and self._upstreams.are_read
+
+    def _services_are_read(self) -> None:
+        self._registry.require_selected()
+        self.set_ready(self._is_ready)
+
+    def _require_selected(self) -> None:
+        """Raises SchemaError for options that select what no service has, if all are known."""
+        if self._upstreams.are_read:
+            self._registry.require_selected()
 
     @property
     def connections_count(self) -> int:
@@ -421,8 +428,7 @@ class Transcoder:
     async def _close(self) -> None:
         self._offload.close()
         self._backend.close()
-        for upstream in self._upstreams:
-            await upstream.close()
+        await self._upstreams.close()
 
     async def serve(
         self,
@@ -461,7 +467,8 @@ class Transcoder:
         """
 
         async def require_selected(_: web.Application) -> None:
-            self._registry.require_selected()
+            self._require_selected()
+            self._upstreams.start(self._services_are_read)
 
         async def stop_sockets(_: web.Application) -> None:
             self._web_sockets.stop()

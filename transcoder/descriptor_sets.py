@@ -56,7 +56,7 @@ def read_set(given: str | os.PathLike[str] | bytes) -> list[FileDescriptor]:
     except DecodeError:
         expected = "expected a google.protobuf.FileDescriptorSet, as protoc writes it"
         raise SchemaError(f"{name}: {expected}") from None
-    return _built({file.name: file for file in files}, name)
+    return build({file.name: file for file in files}, name)
 
 
 def services_in(files: Iterable[FileDescriptor]) -> Iterator[str]:
@@ -66,8 +66,16 @@ def services_in(files: Iterable[FileDescriptor]) -> Iterator[str]:
             yield service.full_name
 
 
-def _built(files: Mapping[str, FileDescriptorProto], name: str) -> list[FileDescriptor]:
-    """Adds files to a new pool, each after those that it imports."""
+def build(files: Mapping[str, FileDescriptorProto], name: str) -> list[FileDescriptor]:
+    """Adds files to a new pool, each after those that it imports.
+
+    Args:
+        files: by their names.
+        name: of their source, for errors.
+
+    Raises:
+        SchemaError: one is invalid, or imports a file that is not there.
+    """
     all_files = dict(files)
     waiting = list(files.values())
     while waiting:

@@ -3,84 +3,22 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
 from google.api import annotations_pb2
-from google.protobuf import any_pb2, text_format
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from google.rpc.status_pb2 import Status
 
 from tests.proto import echo_pb2
 from tests.support.grpc_frames import framed, split_frame
 from tests.support.raised import misconfigured
+from tests.support.remote_shop import MESSAGE, UNKNOWN_FIELD, Shop, descriptor_set, serving
 from tests.support.tables import cases
 from transcoder import Transcoder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-SHOP: Final = """
-name: "shop/v1/shop.proto" package: "shop.v1" syntax: "proto3"
-dependency: "google/api/annotations.proto" dependency: "google/protobuf/any.proto"
-message_type {
-  name: "Item"
-  field { name: "name" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL json_name: "name" }
-  field { name: "extra" number: 2 type: TYPE_MESSAGE label: LABEL_OPTIONAL json_name: "extra"
-          type_name: ".google.protobuf.Any" }
-}
-service {
-  name: "Shop"
-  method { name: "Get" input_type: ".shop.v1.Item" output_type: ".shop.v1.Item"
-           options { [google.api.http] { get: "/v1/items/{name}" } } }
-}
-"""
-MESSAGE: Final = b"\x0a\x03pen"
-"""An Item with the name "pen"."""
-UNKNOWN_FIELD: Final = b"\xa2\x06\x03new"
-"""Field 100, of which the descriptor set does not know."""
-DETAILS: Final = Status(
-    code=9, message="sold", details=[any_pb2.Any(type_url="t.example/no.Such", value=b"\x08\x01")]
-).SerializeToString()
-
-
-def descriptor_set() -> bytes:
-    file = text_format.Parse(SHOP, FileDescriptorProto())
-    return FileDescriptorSet(file=[file]).SerializeToString()
-
-
-class Shop:
-    """A servicer of bytes.
-
-    Attributes:
-        remaining_s: seconds that the last call had left.
-    """
-
-    def __init__(self) -> None:
-        self.remaining_s: float | None = None
-
-    async def get(self, request: bytes, context: Any) -> bytes:
-        self.remaining_s = context.time_remaining()
-        if request == b"\x0a\x04sold":
-            trailing = (("grpc-status-details-bin", DETAILS), ("x-shelf", "3"))
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "sold", trailing)
-        if request == b"\x0a\x04full":
-            extra = any_pb2.Any(type_url="t.example/shop.v1.Item", value=MESSAGE)
-            data = extra.SerializeToString()
-            return b"\x12" + bytes([len(data)]) + data
-        return request
-
-
-async def serving(shop: Shop, port: int = 0) -> tuple[grpc.aio.Server, int]:
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    handlers: Any = {"Get": grpc.unary_unary_rpc_method_handler(shop.get)}
-    generic = grpc.method_handlers_generic_handler("shop.v1.Shop", handlers)
-    server.add_generic_rpc_handlers((generic,))
-    port = server.add_insecure_port(f"127.0.0.1:{port}")
-    await server.start()
-    return server, port
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -198,7 +136,6 @@ async def test_services_of_several_servers_are_served_at_one_address(
 @cases(
     "given, message",
     {
-        "nothing": ({}, "upstream: expected files or a descriptor set with a service"),
         "a file without a service": (
             {"files": [annotations_pb2.DESCRIPTOR]},
             "upstream: expected files or a descriptor set with a service",

@@ -16,6 +16,7 @@ OF_THE_LOOP = {
     "transcoder/backends/channel.py",
     "transcoder/backends/inprocess.py",
     "transcoder/backends/plain_handlers.py",
+    "transcoder/backends/reflection.py",
     "transcoder/backends/servicer_context.py",
     "transcoder/dispatch.py",
     "transcoder/http/accepting.py",
@@ -43,6 +44,7 @@ OF_THE_LOOP = {
     "transcoder/protocols/websocket/socket.py",
     "transcoder/tasks.py",
     "transcoder/threads.py",
+    "transcoder/upstreams.py",
 }
 TRANSCODER = sorted(
     {p.relative_to(ROOT).as_posix() for p in (ROOT / "transcoder").rglob("*.py")} - OF_THE_LOOP

@@ -80,13 +80,17 @@ class Upstream:
         if channel is not None and self._given is None:
             await channel.close()
 
-    def _function(self, method: Method) -> Callable[..., Any]:
+    @property
+    def channel(self) -> grpc.aio.Channel:
+        """Returns the channel; opens it if there is none."""
         if self._channel is None:
             self._channel = grpc.aio.insecure_channel(self.target, options=_OPTIONS)
-        channel: Any = self._channel
+        return self._channel
+
+    def _function(self, method: Method) -> Callable[..., Any]:
         first = "stream" if method.client_streaming else "unary"
         second = "stream" if method.server_streaming else "unary"
-        function: Callable[..., Any] = getattr(channel, f"{first}_{second}")(
+        function: Callable[..., Any] = getattr(self.channel, f"{first}_{second}")(
             method.path,
             request_serializer=method.request_type.SerializeToString,
             response_deserializer=method.response_type.FromString,
@@ -174,20 +178,26 @@ async def _next(call: Any) -> object:  # noqa: ANN401
 
 
 async def _send(call: Any, requests: AsyncIterator[Any], method: Method) -> None:  # noqa: ANN401
-    """Sends the requests of a stream as they come, and their end.
-
-    By the call inside of grpc.aio's: `write` of that one replaces the status of a call that ends
-    while a request is sent.
-    """
+    """Sends the requests of a stream as they come, and their end."""
     try:
         await call.wait_for_connection()
         async for request in requests:
-            await call._cython_call.send_serialized_message(  # noqa: SLF001
-                method.request_type.SerializeToString(request)
-            )
+            await send(call, method.request_type.SerializeToString(request))
         await call.done_writing()
     except (grpc.aio.AioRpcError, grpc.aio.InternalError):
         return  # the call has ended; its status comes with its responses
+
+
+async def send(call: Any, message: bytes) -> None:  # noqa: ANN401
+    """Sends a request of a stream.
+
+    By the call inside of grpc.aio's: `write` of that one replaces the status of a call that ends
+    while a request is sent.
+
+    Raises:
+        grpc.aio.InternalError: the call has ended; to read from it tells its status.
+    """
+    await call._cython_call.send_serialized_message(message)  # noqa: SLF001
 
 
 async def _end(call: Any, upstream: Upstream, method: Method, context: Any) -> None:  # noqa: ANN401

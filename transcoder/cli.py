@@ -1,6 +1,6 @@
-"""Runs the command `transcoder`: prints the routes of services, and what is wrong with their rules.
+"""Runs the command `transcoder`: serves a gRPC server, or prints the routes of services.
 
-A build can run it, so that an invalid rule is found before a server starts.
+A build can run it on generated code, so that an invalid rule is found before a server starts.
 """
 
 import argparse
@@ -13,9 +13,12 @@ from typing import Final
 
 from google.protobuf.descriptor import FileDescriptor
 
+from transcoder.backends.reflection import UnansweredError
 from transcoder.call import Method
 from transcoder.codec.codec import Codec
+from transcoder.descriptor_sets import read_set, services_in
 from transcoder.errors import SchemaError
+from transcoder.gateway import Gateway, files_of, serve
 from transcoder.registry import Registry, methods_of
 from transcoder.routing.service_config import ServiceConfig
 
@@ -27,22 +30,55 @@ _HEAD: Final = ("HTTP", "PATH", "METHOD", "SERVED AS")
 
 
 class _Misused(Exception):
-    """An argument is no module of generated code; the text names it."""
+    """An argument does not fit; the text names it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status: 1 if a rule is invalid, 2 if an argument is."""
+    """Returns the exit status.
+
+    It is 1 if a rule is invalid, or what the network is asked for fails; 2 if an argument does not
+    fit.
+    """
     given = _parser().parse_args(arguments)
     sys.path.insert(0, os.getcwd())  # noqa: PTH109  as `python -m` has it
     try:
-        services = [service for name in given.modules for service in _services_of(name)]
-        lines = _routes(services, given.service_config, given.prefix)
+        return _run(given)
     except _Misused as error:
         sys.stderr.write(f"error: {error}\n")
         return MISUSED
-    except SchemaError as error:
+    except (SchemaError, UnansweredError) as error:
         sys.stderr.write(f"error: {error}\n")
         return INVALID
+    except OSError as error:
+        sys.stderr.write(f"error: {given.listen}: {error.strerror or error}\n")
+        return INVALID
+
+
+def _run(given: argparse.Namespace) -> int:
+    targets = [each for each in given.sources if ":" in each]
+    files = [_file_of(name) for name in given.sources if name not in targets]
+    if given.descriptor_set is not None:
+        files += read_set(given.descriptor_set)
+    if len(targets) > 1:
+        raise _Misused(f"expected one server, got {' and '.join(targets)}")
+    if given.listen is not None:
+        if not targets:
+            raise _Misused("--listen: expected the address of a server too, as localhost:50051")
+        serve(
+            Gateway(
+                target=targets[0],
+                files=files,
+                listen=given.listen,
+                prefix=given.prefix,
+                service_config=given.service_config,
+                strict=given.strict,
+                cors_origins=[each for each in given.cors_origins.split(",") if each],
+            )
+        )
+        return 0
+    if targets and not files:
+        files = files_of(targets[0])
+    lines = _routes(files, given.service_config, given.prefix)
     if not given.check:
         _print([_HEAD, *lines])
     return 0
@@ -51,17 +87,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="transcoder",
-        description="Print the routes of services, or all that is wrong with their rules.",
-        epilog="Example: transcoder library_pb2 --prefix /v1 --service-config routes.yaml",
+        description="Serve a gRPC server as JSON, gRPC-Web and Connect; or print the routes of "
+        "services, or all that is wrong with their rules.",
+        epilog="Examples: transcoder localhost:50051 --listen 127.0.0.1:8080; "
+        "transcoder library_pb2 --prefix /v1 --service-config routes.yaml",
     )
     parser.add_argument(
-        "modules", nargs="+", metavar="MODULE", help="generated code, as library_pb2"
+        "sources",
+        nargs="+",
+        metavar="SERVER|MODULE",
+        help="a gRPC server, as localhost:50051, which is asked by reflection for its services; "
+        "or generated code with them, as library_pb2; or both",
+    )
+    parser.add_argument(
+        "--descriptor-set", metavar="FILE", help="the services, as protoc --descriptor_set_out"
     )
     parser.add_argument(
         "--service-config", metavar="FILE", help="a google.api.Service in YAML or JSON"
     )
     parser.add_argument("--prefix", default="", metavar="PATH", help="before all routes, as /v1")
-    parser.add_argument("--check", action="store_true", help="print nothing but errors")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--listen", metavar="ADDRESS", help="serve there, as 127.0.0.1:8080")
+    action.add_argument("--routes", action="store_true", help="print the routes: the default")
+    action.add_argument("--check", action="store_true", help="print nothing but errors")
+    parser.add_argument(
+        "--strict", action="store_true", help="serve: refuse unknown fields and parameters"
+    )
+    parser.add_argument(
+        "--cors-origins",
+        default="",
+        metavar="LIST",
+        help="serve: origins whose pages may call, with commas between",
+    )
     parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {_version()}")
     return parser
 
@@ -73,8 +130,8 @@ def _version() -> str:
         return "of a checkout, not installed"
 
 
-def _services_of(name: str) -> list[str]:
-    """Returns the full names of the services in generated code.
+def _file_of(name: str) -> FileDescriptor:
+    """Returns the descriptor of generated code.
 
     Raises:
         _Misused: there is no such module, or it has no services.
@@ -88,11 +145,11 @@ def _services_of(name: str) -> list[str]:
     descriptor = getattr(module, "DESCRIPTOR", None)
     if not isinstance(descriptor, FileDescriptor) or not descriptor.services_by_name:
         raise _Misused(f"module {name}: expected generated code with a service, as library_pb2")
-    return [service.full_name for service in descriptor.services_by_name.values()]
+    return descriptor
 
 
 def _routes(
-    services: Sequence[str], service_config: str | None, prefix: str
+    files: Sequence[FileDescriptor], service_config: str | None, prefix: str
 ) -> list[tuple[str, str, str, str]]:
     """Returns a line for each route, by path.
 
@@ -102,10 +159,11 @@ def _routes(
     config = None if service_config is None else ServiceConfig(service_config)
     registry = Registry(Codec(), config=config, strict=False)
     lines = []
-    for service in services:
-        for route in registry.add(methods_of(service), prefix=prefix):
-            path = f"{route.prefix}{route.template.text}"
-            lines.append(_line(route.verb, path, route.target.method))
+    for file in files:
+        for service in services_in([file]):
+            for route in registry.add(methods_of(service, file.pool), prefix=prefix):
+                path = f"{route.prefix}{route.template.text}"
+                lines.append(_line(route.verb, path, route.target.method))
     registry.require_selected()
     return sorted(lines, key=lambda line: (line[1], line[0]))
 

@@ -19,6 +19,7 @@ OF_THE_LOOP = {
     "transcoder/backends/reflection.py",
     "transcoder/backends/servicer_context.py",
     "transcoder/dispatch.py",
+    "transcoder/gateway.py",
     "transcoder/http/accepting.py",
     "transcoder/http/aiohttp_request.py",
     "transcoder/http/body.py",

@@ -1,0 +1,101 @@
+"""The command `transcoder` in front of a gRPC server, as an operator starts it."""
+
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.support.processes import ROOT
+from tests.support.remote_shop import Shop, serving
+from tests.support.tables import cases
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WITHIN_S = 50
+
+
+async def started(*arguments: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "transcoder", *arguments, cwd=ROOT, stdout=PIPE, stderr=PIPE
+    )
+
+
+async def ran(*arguments: str) -> tuple[int | None, str, str]:
+    process = await started(*arguments)
+    out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
+    return process.returncode, out.decode(), err.decode()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def target() -> AsyncIterator[str]:
+    server, port = await serving(Shop(), reflection="v1alpha")
+    yield f"127.0.0.1:{port}"
+    await server.stop(None)
+
+
+async def test_one_command_serves_a_server_that_has_reflection(target: str) -> None:
+    process = await started(target, "--listen", "127.0.0.1:0", "--prefix", "/shop", "--strict")
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            logged = await log_until(process, "INFO listening on ")
+            async with aiohttp.ClientSession(f"http://{logged}") as client:
+                while (await client.get("/readyz")).status != 200:
+                    await asyncio.sleep(0.1)
+                async with client.get("/shop/v1/items/pen") as answer:
+                    assert await answer.json() == {"name": "pen"}
+                async with client.get("/shop/v1/items/pen?nope=1") as answer:
+                    assert answer.status == 400
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def log_until(process: Process, text: str) -> str:
+    """Returns what follows a text in the log."""
+    assert process.stderr is not None
+    while line := (await process.stderr.readline()).decode():
+        if text in line:
+            return line.partition(text)[2].strip()
+    raise EOFError(text)
+
+
+async def test_the_routes_of_a_server_are_printed(target: str) -> None:
+    status, out, err = await ran(target, "--routes")
+    assert (status, err) == (0, "")
+    assert [line.split()[:3] for line in out.splitlines()] == [
+        ["HTTP", "PATH", "METHOD"],
+        ["POST", "/shop.v1.Shop/Get", "shop.v1.Shop.Get"],
+        ["GET", "/v1/items/{name}", "shop.v1.Shop.Get"],
+    ]
+
+
+@cases(
+    "arguments, status, text",
+    {
+        "a server that is down": (["127.0.0.1:1", "--check"], 1, "UNAVAILABLE: "),
+        "two servers": (["a:1", "b:1", "--routes"], 2, "expected one server, got a:1 and b:1"),
+        "no server": (
+            ["tests.proto.echo_pb2", "--listen", "127.0.0.1:0"],
+            2,
+            "--listen: expected the address of a server too, as localhost:50051",
+        ),
+        "no descriptor set": (
+            ["a:1", "--descriptor-set", "nope", "--check"],
+            1,
+            "descriptor_set 'nope': No such file or directory",
+        ),
+    },
+)
+async def test_what_cannot_be_done_is_told(arguments: list[str], status: int, text: str) -> None:
+    got, out, err = await ran(*arguments)
+    assert (got, out) == (status, "")
+    assert err.startswith(f"error: {text}")
+    assert "Traceback" not in err

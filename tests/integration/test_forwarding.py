@@ -86,6 +86,14 @@ async def test_what_is_left_of_a_deadline_is_passed_on(
     assert 3000 < shop.remaining_s < 3700  # grpc rounds it up
 
 
+async def test_a_server_that_says_that_it_is_unavailable_is_quoted(
+    client: aiohttp.ClientSession,
+) -> None:
+    async with client.get("/v1/items/busy") as answer:
+        text = '{"code":14,"message":"inventory until noon"}'
+        assert (answer.status, await answer.text()) == (503, text)
+
+
 async def test_a_server_that_is_down_is_unavailable_until_it_is_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

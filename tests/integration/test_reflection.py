@@ -26,6 +26,7 @@ async def test_services_are_served_once_the_server_has_told_them(version: str) -
     try:
         async with aiohttp.ClientSession(f"http://{address}") as client:
             assert not await is_ready(client)
+            assert (await client.get("/v1/items/pen")).status == 404
             server, _ = await serving(Shop(), port, reflection=version)
             async with asyncio.timeout(30):
                 while not await is_ready(client):

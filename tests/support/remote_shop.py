@@ -61,6 +61,8 @@ class Shop:
         if request == b"\x0a\x04sold":
             trailing = (("grpc-status-details-bin", DETAILS), ("x-shelf", "3"))
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "sold", trailing)
+        if request == b"\x0a\x04busy":
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "inventory until noon")
         if request == b"\x0a\x04full":
             extra = any_pb2.Any(type_url="t.example/shop.v1.Item", value=MESSAGE)
             data = extra.SerializeToString()

@@ -232,13 +232,16 @@ class Transcoder:
         cls,
         upstream: str | grpc.aio.Channel,
         *,
+        credentials: grpc.ChannelCredentials | None = None,
         files: Sequence[FileDescriptor] = (),
         descriptor_set: str | os.PathLike[str] | bytes | None = None,
         **options: Any,  # noqa: ANN401  those of the constructor, which checks them
     ) -> Self:
         """Returns a transcoder in front of a gRPC server in another process; see `forward`."""
         transcoder = cls(**options)
-        transcoder.forward(upstream, files=files, descriptor_set=descriptor_set)
+        transcoder.forward(
+            upstream, credentials=credentials, files=files, descriptor_set=descriptor_set
+        )
         return transcoder
 
     # Registration.
@@ -261,6 +264,7 @@ class Transcoder:
         self,
         upstream: str | grpc.aio.Channel,
         *,
+        credentials: grpc.ChannelCredentials | None = None,
         files: Sequence[FileDescriptor] = (),
         descriptor_set: str | os.PathLike[str] | bytes | None = None,
         services: Collection[str] = (),
@@ -269,8 +273,10 @@ class Transcoder:
         """Serves the services of a gRPC server in another process, by a channel to it.
 
         Args:
-            upstream: its target as grpc names it ("localhost:50051", "dns:///name:port"), which is
-                called without TLS; or a channel, which the caller closes.
+            upstream: its target as grpc names it ("localhost:50051", "dns:///name:port"); or a
+                channel, which the caller closes.
+            credentials: for TLS to a target (`grpc.ssl_channel_credentials()`); by default it is
+                called without TLS.
             files: those of generated code that declare its services
                 (`[library_pb2.DESCRIPTOR]`).
             descriptor_set: a google.protobuf.FileDescriptorSet with them: the path of the file or,
@@ -285,6 +291,7 @@ class Transcoder:
         """
         self._upstreams.add(
             upstream,
+            credentials=credentials,
             files=files,
             descriptor_set=descriptor_set,
             services=services,

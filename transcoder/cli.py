@@ -9,8 +9,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Final
 
+import grpc
 from google.protobuf.descriptor import FileDescriptor
 
 from transcoder.backends.reflection import UnansweredError
@@ -67,6 +69,7 @@ def _run(given: argparse.Namespace) -> int:
         serve(
             Gateway(
                 target=targets[0],
+                credentials=_credentials(given),
                 files=files,
                 listen=given.listen,
                 prefix=given.prefix,
@@ -77,11 +80,25 @@ def _run(given: argparse.Namespace) -> int:
         )
         return 0
     if targets and not files:
-        files = files_of(targets[0])
+        files = files_of(targets[0], _credentials(given))
     lines = _routes(files, given.service_config, given.prefix)
     if not given.check:
         _print([_HEAD, *lines])
     return 0
+
+
+def _credentials(given: argparse.Namespace) -> grpc.ChannelCredentials | None:
+    """Returns what TLS to the server needs; None without TLS.
+
+    Raises:
+        _Misused: the file of certificates cannot be read.
+    """
+    if given.server_ca is None:
+        return grpc.ssl_channel_credentials() if given.server_tls else None
+    try:
+        return grpc.ssl_channel_credentials(Path(given.server_ca).read_bytes())
+    except OSError as error:
+        raise _Misused(f"--server-ca {given.server_ca}: {error.strerror}") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,6 +115,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SERVER|MODULE",
         help="a gRPC server, as localhost:50051, which is asked by reflection for its services; "
         "or generated code with them, as library_pb2; or both",
+    )
+    parser.add_argument(
+        "--server-tls", action="store_true", help="call the server by TLS, as the system trusts it"
+    )
+    parser.add_argument(
+        "--server-ca", metavar="FILE", help="call the server by TLS, by these certificates in PEM"
     )
     parser.add_argument(
         "--descriptor-set", metavar="FILE", help="the services, as protoc --descriptor_set_out"

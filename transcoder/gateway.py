@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import grpc
 from google.protobuf.descriptor import FileDescriptor
 
 from transcoder.app import Transcoder
@@ -22,6 +23,7 @@ class Gateway:
 
     Attributes:
         target: the address of the server, as grpc names it.
+        credentials: of TLS to the server; None for none.
         files: those that declare its services; empty to ask the server.
         listen: the address to serve at.
         prefix: before its REST routes.
@@ -31,6 +33,7 @@ class Gateway:
     """
 
     target: str
+    credentials: grpc.ChannelCredentials | None
     files: Sequence[FileDescriptor]
     listen: str
     prefix: str
@@ -52,23 +55,27 @@ def serve(gateway: Gateway) -> None:
         strict=gateway.strict,
         cors_origins=gateway.cors_origins,
     )
-    transcoder.forward(gateway.target, files=gateway.files, prefix=gateway.prefix)
+    transcoder.forward(
+        gateway.target,
+        credentials=gateway.credentials,
+        files=gateway.files,
+        prefix=gateway.prefix,
+    )
     asyncio.run(transcoder.serve(gateway.listen))
 
 
-def files_of(target: str) -> list[FileDescriptor]:
+def files_of(target: str, credentials: grpc.ChannelCredentials | None) -> list[FileDescriptor]:
     """Returns the files of a server's services, by its reflection.
 
     Raises:
         UnansweredError: the server does not tell them.
         SchemaError: they do not fit together.
     """
-    told = asyncio.run(_reflected(target))
+    told = asyncio.run(_reflected(Upstream(target, credentials=credentials)))
     return build(told.files, f"reflection of {target}")
 
 
-async def _reflected(target: str) -> Reflected:
-    upstream = Upstream(target)
+async def _reflected(upstream: Upstream) -> Reflected:
     try:
         return await reflect(upstream)
     finally:

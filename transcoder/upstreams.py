@@ -73,6 +73,7 @@ class Upstreams:
         self,
         upstream: str | grpc.aio.Channel,
         *,
+        credentials: grpc.ChannelCredentials | None,
         files: Sequence[FileDescriptor],
         descriptor_set: str | os.PathLike[str] | bytes | None,
         services: Collection[str],
@@ -83,7 +84,7 @@ class Upstreams:
         Raises:
             SchemaError: a service cannot be served or is not declared, or there is none.
         """
-        forwarded = _Forwarded(Upstream(upstream), services, prefix)
+        forwarded = _Forwarded(Upstream(upstream, credentials=credentials), services, prefix)
         if files or descriptor_set is not None:
             declared = (
                 list(files) if descriptor_set is None else [*files, *read_set(descriptor_set)]

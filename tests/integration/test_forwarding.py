@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,7 @@ import pytest_asyncio
 from google.api import annotations_pb2
 
 from tests.proto import echo_pb2
+from tests.support.certificates import Authority
 from tests.support.grpc_frames import framed, split_frame
 from tests.support.raised import misconfigured
 from tests.support.remote_shop import MESSAGE, UNKNOWN_FIELD, Shop, descriptor_set, serving
@@ -139,6 +141,24 @@ async def test_services_of_several_servers_are_served_at_one_address(
             await transcoder.stop()
             await server.stop(None)
         assert channel.get_state() is not grpc.ChannelConnectivity.SHUTDOWN
+
+
+async def test_a_server_is_called_by_tls(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    server, port = await serving(Shop(), tls=authority.pair("server"))
+    transcoder = Transcoder.proxy(
+        f"127.0.0.1:{port}",
+        credentials=grpc.ssl_channel_credentials(authority.path.read_bytes()),
+        descriptor_set=descriptor_set(),
+    )
+    address = await transcoder.start("127.0.0.1:0")
+    try:
+        url = f"http://{address}/v1/items/pen"
+        async with aiohttp.ClientSession() as client, client.get(url) as answer:
+            assert await answer.json() == {"name": "pen"}
+    finally:
+        await transcoder.stop()
+        await server.stop(None)
 
 
 @cases(

@@ -5,11 +5,13 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
+from tests.support.certificates import Authority
 from tests.support.processes import ROOT
 from tests.support.remote_shop import Shop, serving
 from tests.support.tables import cases
@@ -77,6 +79,19 @@ async def test_the_routes_of_a_server_are_printed(target: str) -> None:
     ]
 
 
+async def test_a_server_is_called_by_tls(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    server, port = await serving(Shop(), reflection="v1", tls=authority.pair("server"))
+    target = f"127.0.0.1:{port}"
+    try:
+        status, _, err = await ran(target, "--server-ca", str(authority.path), "--check")
+        assert (status, err) == (0, "")
+        status, _, _ = await ran(target, "--check", "--server-tls")
+        assert status == 1
+    finally:
+        await server.stop(None)
+
+
 @cases(
     "arguments, status, text",
     {
@@ -86,6 +101,11 @@ async def test_the_routes_of_a_server_are_printed(target: str) -> None:
             ["tests.proto.echo_pb2", "--listen", "127.0.0.1:0"],
             2,
             "--listen: expected the address of a server too, as localhost:50051",
+        ),
+        "no certificates": (
+            ["a:1", "--server-ca", "nope", "--check"],
+            2,
+            "--server-ca nope: No such file or directory",
         ),
         "no descriptor set": (
             ["a:1", "--descriptor-set", "nope", "--check"],

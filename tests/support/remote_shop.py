@@ -14,6 +14,8 @@ from google.rpc.status_pb2 import Status
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import aio
 
+from tests.support.certificates import Pair
+
 SHOP: Final = """
 name: "shop/v1/shop.proto" package: "shop.v1" syntax: "proto3"
 dependency: "google/api/annotations.proto" dependency: "google/protobuf/any.proto"
@@ -71,7 +73,7 @@ class Shop:
 
 
 async def serving(
-    shop: Shop, port: int = 0, *, reflection: str = ""
+    shop: Shop, port: int = 0, *, reflection: str = "", tls: Pair | None = None
 ) -> tuple[grpc.aio.Server, int]:
     """Serves on a port; `reflection` is the version of it that is served, too."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
@@ -80,7 +82,12 @@ async def serving(
     if reflection:
         generic.append(_reflecting(reflection))
     server.add_generic_rpc_handlers(tuple(generic))
-    port = server.add_insecure_port(f"127.0.0.1:{port}")
+    address = f"127.0.0.1:{port}"
+    if tls is None:
+        port = server.add_insecure_port(address)
+    else:
+        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+        port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
     await server.start()
     return server, port
 

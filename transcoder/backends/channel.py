@@ -33,14 +33,21 @@ class Upstream:
         target: its address, for the log.
     """
 
-    def __init__(self, upstream: str | grpc.aio.Channel) -> None:
+    def __init__(
+        self,
+        upstream: str | grpc.aio.Channel,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         """Prepares to call.
 
         Args:
             upstream: a target as grpc names it ("host:port", "dns:///name:port", "unix:path"),
-                which is called without TLS by a channel that opens with the first call; or a
-                channel, which stays open.
+                which is called by a channel that opens with the first call; or a channel, which
+                stays open.
+            credentials: of TLS to a target; None calls it without TLS.
         """
+        self._credentials = credentials
         self.target = upstream if isinstance(upstream, str) else "a channel"
         self._given = None if isinstance(upstream, str) else upstream
         self._channel = self._given
@@ -84,7 +91,11 @@ class Upstream:
     def channel(self) -> grpc.aio.Channel:
         """Returns the channel; opens it if there is none."""
         if self._channel is None:
-            self._channel = grpc.aio.insecure_channel(self.target, options=_OPTIONS)
+            target, credentials = self.target, self._credentials
+            if credentials is None:
+                self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+            else:
+                self._channel = grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
         return self._channel
 
     def _function(self, method: Method) -> Callable[..., Any]:

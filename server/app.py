@@ -95,7 +95,7 @@ from server.tracing.tracer import Tracer
 from server.upstream.account_client import AccountClient
 from server.upstream.metadata import UpstreamMetadata
 from server.version import installed_version
-from transcoder import Http2Pipes, Limits, Transcoder
+from transcoder import Http2Pipes, Limits, OpenApi, Transcoder
 from transcoder.http.forwarded import TrustedProxies
 from transcoder.sonora import SonoraGrpcWeb
 from zitadel import admin_pb2, management_pb2
@@ -401,6 +401,11 @@ class Application:
             response_headers=_RESPONSE_HEADERS,
             docs=_DOCS,
             not_served=NOT_SERVED_BELOW,
+            openapi=OpenApi(
+                title="Actions API",
+                version=installed_version() or "unknown",
+                security={"token": {"type": "http", "scheme": "bearer"}},
+            ),
             grpc_web=SonoraGrpcWeb,
             limits=Limits(drain_timeout_s=DRAIN_S, connections_max=connections.http),
         )

@@ -4,13 +4,14 @@ from transcoder.app import Transcoder
 from transcoder.errors import SchemaError, TranscodeError
 from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.plain import PlainAnswer, PlainHandler, PlainRequest
-from transcoder.options import EventOptions, JsonOptions, Limits
+from transcoder.options import EventOptions, JsonOptions, Limits, OpenApi
 
 __all__ = [
     "EventOptions",
     "Http2Pipes",
     "JsonOptions",
     "Limits",
+    "OpenApi",
     "PlainAnswer",
     "PlainHandler",
     "PlainRequest",

@@ -38,7 +38,9 @@ from transcoder.http.response import Responses
 from transcoder.http.server import Listener
 from transcoder.http.tls import TlsContext
 from transcoder.http.unserved_paths import UnservedPaths
-from transcoder.options import COMPRESS_MIN_BYTES, EventOptions, JsonOptions, Limits
+from transcoder.openapi.document import Document
+from transcoder.openapi.serving import OPENAPI_PATH, ServedDocument
+from transcoder.options import COMPRESS_MIN_BYTES, EventOptions, JsonOptions, Limits, OpenApi
 from transcoder.protocols.connect.handler import Connect
 from transcoder.protocols.grpcweb.handler import GrpcWeb
 from transcoder.protocols.json_errors import JsonErrors
@@ -86,6 +88,7 @@ class Transcoder:
         response_headers: Mapping[str, str] = MappingProxyType({}),
         docs: str = "",
         not_served: Mapping[str, str] = MappingProxyType({}),
+        openapi: OpenApi | None = None,
         grpc_web: type[GrpcWeb] = GrpcWeb,
         limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
@@ -122,6 +125,8 @@ class Transcoder:
             not_served: texts by the beginning of a path ("/acme." or "/acme/v1/"), for APIs that
                 clients may expect here. A path without a route is then answered UNIMPLEMENTED with
                 the text, instead of 404.
+            openapi: serves a document of all JSON routes at `GET /openapi.json`, unless a service
+                has a route there. None serves none.
             grpc_web: the class that answers gRPC-Web; `transcoder.sonora.SonoraGrpcWeb` is also an
                 ASGI application of sonora's.
             limits: of sizes, times and connections.
@@ -129,8 +134,8 @@ class Transcoder:
         Raises:
             SchemaError: an origin, a trusted proxy or an interceptor is invalid, the service
                 configuration cannot be read, `compress_min_bytes` is negative, a response header is
-                invalid or not the same for every answer, or a beginning in `not_served` does not
-                start with "/".
+                invalid or not the same for every answer, a beginning in `not_served` does not start
+                with "/", or the descriptor set of `openapi` cannot be read.
         """
         compressed_min_bytes = _compressed_min_bytes(compress_min_bytes)
         self._limits = limits
@@ -223,6 +228,11 @@ class Transcoder:
             offload=self._offload,
             tasks=self._tasks,
         )
+        self._document: Document | None = None
+        if openapi is not None:
+            self._document = Document(openapi, json)
+            served = ServedDocument(self._document, self._offload)
+            self.handle("GET", OPENAPI_PATH, served.answer)
         self._root = Mount(self, "")
         self._listeners: list[Listener] = []
         self._is_ready = False
@@ -328,10 +338,13 @@ class Transcoder:
             _require_kind(by_path[path], method)
         self._backend.refuse_duplicates(by_path)
         # Nothing is added yet. From here only the registry can fail, and then it adds no route.
-        for route in self._registry.add(served, prefix=prefix):
+        routes = self._registry.add(served, prefix=prefix)
+        for route in routes:
             if route.template.text not in served:
                 self._unrouted.unserved.add(route.prefix, route.template)
         self._backend.register(by_path)
+        if self._document is not None:
+            self._document.add(routes)
 
     def handle(
         self, verb: str, path: str, handler: PlainHandler, *, body_max_bytes: int | None = None

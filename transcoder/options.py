@@ -4,7 +4,8 @@ Each number has its unit in its name and its reason beside it. R-numbers are the
 `make robustness` (docs/robustness.md) that hold the limit.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Final
 
@@ -58,6 +59,27 @@ class EventOptions:
             raise SchemaError(f"retry_ms: expected a whole number, got {self.retry_ms!r}")
         if self.retry_ms < 0:
             raise SchemaError(f"retry_ms: expected 0 or more, got {self.retry_ms!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenApi:
+    """Options of the OpenAPI document; the names are those of the OpenAPI Specification 3.1.0."""
+
+    title: str = "API"
+    """The name of the API."""
+    version: str = "1"
+    """The version of the API, not of OpenAPI."""
+    description: str = ""
+    """A text about the API, as CommonMark."""
+    servers: Sequence[str] = ()
+    """URLs of the API, or the path below which it is mounted. Without any, clients call the server
+    that the document comes from."""
+    security: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Security schemes by name: {"token": {"type": "http", "scheme": "bearer"}}. A call needs one
+    of them."""
+    descriptor_set: str | os.PathLike[str] | bytes = b""
+    """The path or the content of a FileDescriptorSet with source info, whose comments describe the
+    API. Generated code has no comments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

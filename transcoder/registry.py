@@ -48,6 +48,7 @@ class Route:
     """The target of a matched path, made when its service is registered."""
 
     method: Method
+    rule: HttpRule
     binder: Binder
     encode: Callable[[Message], bytes]
     size: Callable[[Message], int]
@@ -160,6 +161,7 @@ class Registry:
             rule.template,
             Route(
                 method,
+                rule,
                 Binder(
                     method,
                     rule,

@@ -29,9 +29,12 @@ def lines(
 ) -> Iterator[str]:
     """Yields the text line by line."""
     owner, token_file = started.owner, data_dir / OWNER_TOKEN_FILE
-    scheme = "" if isinstance(listening(started.listen), SocketPath) else f"{_scheme(has_tls)}://"
-    yield f"JSON and gRPC-Web  {scheme}{started.listen}"
+    is_socket = isinstance(listening(started.listen), SocketPath)
+    origin = started.listen if is_socket else f"{_scheme(has_tls)}://{started.listen}"
+    yield f"JSON and gRPC-Web  {origin}"
     yield f"gRPC               {started.grpc_listen}"
+    if not is_socket:
+        yield f"OpenAPI            {origin}/openapi.json"
     yield f"data folder        {data_dir}"
     if owner is not None:
         yield f"organisation       {owner.org_name} ({owner.org_id}), made just now"

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -114,6 +115,17 @@ def test_first_start_whose_output_may_be_collected_prints_no_token(
     assert rest == ""
     secret = (tmp_path / "data" / "owner.token").read_text().strip()
     assert secret not in server.log()
+
+
+def test_it_prints_the_address_of_its_openapi_document(tmp_path: Path) -> None:
+    with (
+        Server(folder=tmp_path) as server,
+        urllib.request.urlopen(server.openapi, timeout=TIMEOUT_S) as answer,  # noqa: S310  ours
+    ):
+        document = json.load(answer)
+    assert document["info"]["title"] == "Actions API"
+    get_action = document["paths"]["/management/v1/actions/{id}"]["get"]
+    assert get_action["operationId"] == "zitadel.management.v1.ManagementService.GetAction"
 
 
 def test_later_starts_print_where_the_token_is(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from transcoder.http.offload import Offload
 from transcoder.http.unserved_paths import UnservedPaths
 from transcoder.options import Limits
 from transcoder.registry import Route, methods_of
+from transcoder.routing.http_rule import HttpRule
 from transcoder.routing.router import Router
 from transcoder.routing.template import PathTemplate
 from transcoder.sonora import AsgiEvent, AsgiScope, SonoraGrpcWeb
@@ -77,11 +78,16 @@ def router_of(bind: Callable[[Message], None]) -> Router[Route]:
     """Leads from `/v1/health`, by every HTTP method, to Check."""
     binder: Any = Binding(bind)
     method = methods_of(SERVICE)[CHECK]
+    template = PathTemplate.parse("/v1/health")
     route = Route(
-        method, binder, method.response_type.SerializeToString, method.response_type.ByteSize
+        method,
+        HttpRule("a test", "*", template, body="", response_body=""),
+        binder,
+        method.response_type.SerializeToString,
+        method.response_type.ByteSize,
     )
     router: Router[Route] = Router()
-    router.add("*", PathTemplate.parse("/v1/health"), route, origin="a test")
+    router.add("*", template, route, origin="a test")
     return router
 
 

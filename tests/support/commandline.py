@@ -84,6 +84,7 @@ class Server(Process):
             line = self.line().removeprefix("JSON and gRPC-Web  ")
             self.listen = line.partition("://")[2].rstrip()
             self.grpc_listen = self.line().removeprefix("gRPC ").strip()
+            self.openapi = self.line().removeprefix("OpenAPI ").strip()
             assert self.listen, self.log()
         except BaseException:  # also a test that is out of time
             self.close()

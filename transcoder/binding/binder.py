@@ -163,7 +163,7 @@ class _Variable:
         self.path = variable.field_path
         self.name = ".".join(self.path)
         where = f"{where}: variable {self.name!r} at column {variable.column}"
-        self.fields = list(_fields_on(self.path, request, where))
+        self.fields = list(fields_on(self.path, request, where))
         *self._parents, self._attribute = self.path
         self._field = self.fields[-1]
         of = self._field.message_type
@@ -214,7 +214,12 @@ class _Variable:
             raise malformed(f"{self.name}: given in the path and outside of it")
 
 
-def _fields_on(path: Sequence[str], request: Descriptor, where: str) -> Iterator[FieldDescriptor]:
+def fields_on(path: Sequence[str], request: Descriptor, where: str) -> Iterator[FieldDescriptor]:
+    """Yields the fields on the way to a field of a request.
+
+    Raises:
+        SchemaError: begins with `where`; a name is no field, or its field holds several values.
+    """
     owner: Descriptor | None = request
     for index, name in enumerate(path):
         if owner is None:

@@ -81,7 +81,7 @@ class Form:
             field = self._fields[each.name]
             read = _part_reader(each, field, levels)
             decode = codec.decoder(self._type, each.name)
-            self._setters[each.name] = _setter(field, read, decode, is_file=_holds_file(each))
+            self._setters[each.name] = _setter(field, read, decode, is_file=holds_file(each))
 
     @staticmethod
     def of(
@@ -94,7 +94,7 @@ class Form:
             held = None if field is None or field.is_repeated else field.message_type
         if held is None or held.full_name in SPECIAL or held.full_name == HTTP_BODY:
             return None
-        if not any(map(_holds_file, held.fields)):
+        if not any(map(holds_file, held.fields)):
             return None
         return Form(request_type, body, held, fields, strict=strict)
 
@@ -132,7 +132,7 @@ class _Filling(NamedTuple):
 _Setter = Callable[[_Filling, Part], None]
 
 
-def _holds_file(field: FieldDescriptor) -> bool:
+def holds_file(field: FieldDescriptor) -> bool:
     """True if a field holds bytes or an HttpBody, or a list of them."""
     of = field.message_type
     is_http_body = of is not None and of.full_name == HTTP_BODY
@@ -145,7 +145,7 @@ def _part_reader(
     """Returns what reads a value of a field from a part; None if its parts have to be JSON."""
     if descriptor.type == FieldDescriptor.TYPE_BYTES:
         return _bytes
-    if _holds_file(descriptor):
+    if holds_file(descriptor):
         return _http_body
     read = field.read
     if read is None or field.is_map:

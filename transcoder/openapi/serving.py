@@ -1,0 +1,79 @@
+"""Serves the OpenAPI document from memory, with an entity tag.
+
+Follows RFC 9110 sections 8.8.3 (ETag) and 13.1.2 (If-None-Match). The tag is weak, since an answer
+may be compressed.
+Rule: the document is made when it is first asked for, in a thread, and once.
+"""
+
+import asyncio
+import hashlib
+from typing import Final, NamedTuple
+
+from transcoder.http.body import JSON_TYPE
+from transcoder.http.offload import Offload
+from transcoder.http.plain import PlainAnswer, PlainRequest
+from transcoder.openapi.document import Document
+
+OPENAPI_PATH: Final = "/openapi.json"
+
+_TAG_CHARS: Final = 32
+_OK: Final = 200
+_NOT_MODIFIED: Final = 304
+
+
+class _Page(NamedTuple):
+    """The document as it is served.
+
+    Attributes:
+        text: its JSON.
+        tag: its entity tag.
+        routes_count: the routes that it has.
+    """
+
+    text: bytes
+    tag: str
+    routes_count: int
+
+
+class ServedDocument:
+    """Answers requests for a document."""
+
+    def __init__(self, document: Document, offload: Offload) -> None:
+        """Makes nothing yet.
+
+        Args:
+            document: it may get more routes, which the next answer has.
+            offload: runs the making.
+        """
+        self._document = document
+        self._offload = offload
+        self._page: _Page | None = None
+        self._making = asyncio.Lock()
+
+    async def answer(self, request: PlainRequest) -> PlainAnswer:
+        """Answers with the document, or with 304 if the client has it."""
+        page = await self._current()
+        headers = (("Content-Type", JSON_TYPE), ("ETag", page.tag))
+        if _matches(request.headers.getall("If-None-Match", ()), page.tag):
+            return PlainAnswer(_NOT_MODIFIED, headers=headers[1:])
+        return PlainAnswer(_OK, page.text, headers)
+
+    async def _current(self) -> _Page:
+        async with self._making:
+            page = self._page
+            if page is None or page.routes_count != len(self._document):
+                page = self._page = await self._offload.answer(self._made)
+            return page
+
+    def _made(self) -> _Page:
+        count = len(self._document)
+        text = self._document.text()
+        tag = hashlib.sha256(text).hexdigest()[:_TAG_CHARS]
+        return _Page(text, f'W/"{tag}"', count)
+
+
+def _matches(given: list[str] | tuple[()], tag: str) -> bool:
+    """True if a client has the document of the tag."""
+    opaque = tag.removeprefix("W/")
+    tags = [each.strip().removeprefix("W/") for each in ",".join(given).split(",")]
+    return "*" in tags or opaque in tags

@@ -73,14 +73,22 @@ class Shop:
 
 
 async def serving(
-    shop: Shop, port: int = 0, *, reflection: str = "", tls: Pair | None = None
+    shop: Shop, port: int = 0, *, reflection: str = "", too: str = "", tls: Pair | None = None
 ) -> tuple[grpc.aio.Server, int]:
-    """Serves on a port; `reflection` is the version of it that is served, too."""
+    """Serves on a port.
+
+    Args:
+        shop: answers.
+        port: 0 for a free one.
+        reflection: the version of it that is served.
+        too: a service of which reflection tells, but not of its file.
+        tls: a certificate; without it there is no TLS.
+    """
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     handlers: Any = {"Get": grpc.unary_unary_rpc_method_handler(shop.get)}
     generic = [grpc.method_handlers_generic_handler("shop.v1.Shop", handlers)]
     if reflection:
-        generic.append(_reflecting(reflection))
+        generic.append(_reflecting(reflection, too))
     server.add_generic_rpc_handlers(tuple(generic))
     address = f"127.0.0.1:{port}"
     if tls is None:
@@ -92,14 +100,16 @@ async def serving(
     return server, port
 
 
-def _reflecting(version: str) -> Any:
+def _reflecting(version: str, too: str) -> Any:
     """Returns what serves reflection, of which the versions differ by their names alone."""
     pool = DescriptorPool()
     for file in (descriptor_pb2, http_pb2, annotations_pb2, any_pb2):
         pool.AddSerializedFile(file.DESCRIPTOR.serialized_pb)
     pool.AddSerializedFile(shop_file().SerializeToString())
     name = f"grpc.reflection.{version}.ServerReflection"
-    servicer: Any = aio.ReflectionServicer([name, "shop.v1.Shop"], pool=pool)
+    servicer: Any = aio.ReflectionServicer(
+        [name, "shop.v1.Shop", *([too] if too else [])], pool=pool
+    )
     handler: Any = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         reflection_pb2.ServerReflectionRequest.FromString,

@@ -152,12 +152,15 @@ PROTOC = python -m grpc_tools.protoc -Iproto -I"$$google"
 
 # google/* comes from googleapis-common-protos; only files with a service get gRPC code. The tests'
 # own protos are named from the top, as the modules that import their code are; those of an example
-# from its folder, with the command that its README has.
+# from its folder, with the command that its README has. Generated code has no comments, which the
+# OpenAPI document needs: a descriptor set has them.
 GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 	$(GOOGLE) && \
 	$(PROTOC) --python_out="$$out/gen" --mypy_out=quiet:"$$out/gen" $$(find proto -name '*.proto') && \
 	$(PROTOC) --grpc_python_out="$$out/gen" --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out/gen" \
 	$$(grep -lr '^service ' proto) && \
+	$(PROTOC) --include_source_info --descriptor_set_out="$$out/gen/actions/comments.binpb" \
+	$$(find proto -name '*.proto' | LC_ALL=C sort) && \
 	for package in $$(cd "$$out/gen" && find . -mindepth 1 -type d); do touch "$$out/gen/$$package/__init__.py"; done && \
 	for package in "$$out"/gen/*/; do touch "$$package/py.typed"; done && \
 	python -m grpc_tools.protoc -I. -I"$$google" --python_out="$$out" --mypy_out=quiet:"$$out" --grpc_python_out="$$out" \

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -130,6 +131,9 @@ _SERVICES: Final = (
     secrets_pb2.DESCRIPTOR.services_by_name["SecretService"],
     accounts_pb2.DESCRIPTOR.services_by_name["AdminService"],
 )
+
+_COMMENTS: Final = Path(execution_pb2.__file__).parents[1] / "comments.binpb"
+"""A descriptor set with the comments of all .proto files, generated beside their code."""
 
 _DOCS: Final = "README.md of the service"
 _DAY_S: Final = 86_400
@@ -405,6 +409,7 @@ class Application:
                 title="Actions API",
                 version=installed_version() or "unknown",
                 security={"token": {"type": "http", "scheme": "bearer"}},
+                descriptor_set=_COMMENTS,
             ),
             grpc_web=SonoraGrpcWeb,
             limits=Limits(drain_timeout_s=DRAIN_S, connections_max=connections.http),

@@ -124,8 +124,9 @@ def test_it_prints_the_address_of_its_openapi_document(tmp_path: Path) -> None:
     ):
         document = json.load(answer)
     assert document["info"]["title"] == "Actions API"
-    get_action = document["paths"]["/management/v1/actions/{id}"]["get"]
-    assert get_action["operationId"] == "zitadel.management.v1.ManagementService.GetAction"
+    search = document["paths"]["/management/v1/actions/_search"]["post"]
+    assert search["operationId"] == "zitadel.management.v1.ManagementService.ListActions"
+    assert search["summary"] == "The actions of the organisation that pass all filters"
 
 
 def test_later_starts_print_where_the_token_is(tmp_path: Path) -> None:

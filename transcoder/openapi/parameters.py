@@ -2,8 +2,8 @@
 
 Follows the OpenAPI Specification 3.1.0, "Parameter Object"; forms of values are those of
 transcoder/binding/query.py. Left out of queries are fields of messages in lists and in maps.
-Rule: an operation has at most PARAMETERS_MAX parameters, since messages in messages have no end.
-Outer fields come first.
+Rule: an operation has at most PARAMETERS_MAX parameters, of messages LEVELS_MAX deep: messages that
+lead to hundreds of others would make a document of 100 MB. Outer fields come first.
 """
 
 from collections import deque
@@ -21,8 +21,10 @@ from transcoder.openapi.schemas import Schemas
 from transcoder.openapi.values import Schema
 from transcoder.routing.template import Variable
 
-PARAMETERS_MAX: Final = 500
-"""Max parameters of one operation."""
+PARAMETERS_MAX: Final = 200
+"""Max parameters in the query of one operation."""
+LEVELS_MAX: Final = 4
+"""Max names in the name of one parameter: "a.b.c.d"."""
 
 _SLASHES: Final = "May hold slashes."
 
@@ -65,9 +67,13 @@ def query_parameters(
             of = _expanded(field)
             if of is None:
                 made += _of_query(fields, schemas)
-            elif of is not request and all(of is not each.message_type for each in above):
+            elif len(fields) < LEVELS_MAX and of not in (request, *_types(above)):
                 waiting.append((fields, of))
     return made[:PARAMETERS_MAX]
+
+
+def _types(fields: tuple[FieldDescriptor, ...]) -> Iterator[Descriptor | None]:
+    return (field.message_type for field in fields)
 
 
 def _of_segment(parameter: PathParameter, request: Descriptor, schemas: Schemas) -> Schema:

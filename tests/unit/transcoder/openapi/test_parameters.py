@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.openapi_documents import document_of
+from tests.support.openapi_documents import add_file, document_of
 from tests.support.tables import cases
 
 DOCUMENT = document_of("everything.v1.Everythings", "awkward.v1.Awkwards")
@@ -86,6 +86,24 @@ def test_what_the_body_binds_is_no_parameter() -> None:
 def test_any_number_of_segments_is_one_parameter() -> None:
     name = parameters_of("get", "/v1/many/{name}")["name"]
     assert name["description"] == "May hold slashes."
+
+
+def test_messages_that_lead_to_others_without_end_have_few_parameters() -> None:
+    fields = (
+        'field { name: "id" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL } '
+        'field { name: "next" number: 2 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: '
+    )
+    chain = [f'message_type {{ name: "M{n}" {fields} ".chain.M{n + 1}" }} }}' for n in range(50)]
+    add_file(
+        'name: "test/chain.proto" package: "chain" syntax: "proto3" '
+        'dependency: "google/api/annotations.proto" message_type { name: "M50" } '
+        f"{' '.join(chain)} "
+        'service { name: "Chain" method { name: "Get" input_type: ".chain.M0" '
+        'output_type: ".chain.M50" options { [google.api.http] { get: "/chain" } } } }'
+    )
+    operation = document_of("chain.Chain")["paths"]["/chain"]["get"]
+    names = [each["name"] for each in operation["parameters"]]
+    assert names == ["id", "next.id", "next.next.id", "next.next.next.id"]
 
 
 def test_names_of_python_are_names() -> None:

@@ -7,12 +7,11 @@ that tests of `bridge connect` stand on, whose answers are then held to the mess
 """
 
 import asyncio
-import json
-import re
 import tempfile
 from pathlib import Path
 from typing import Final
 
+from tests.conformance.clients_page import ClientFailed, printed_program, require_activation
 from tests.support.action_service import ActionMessages, CheckedActions, action_service
 from tests.support.certificates import Authority
 from tests.support.golang import GoFolder
@@ -20,7 +19,6 @@ from tests.support.processes import ROOT
 from tests.support.real_server import ONE_PORT, RealServer
 from tests.support.upstream_api import TOKEN
 
-_PAGE: Final = ROOT / "docs/clients.md"
 _SOURCES: Final = Path(__file__).parent / "go"
 _RUN_S: Final = 30.0
 _LIFE: Final = """\
@@ -40,10 +38,6 @@ deleted NotFound
 """
 
 
-class ClientFailed(Exception):
-    """A program is missing, or does something else than expected."""
-
-
 def run() -> None:
     """Builds the programs, and has them read or change actions, at each address of gRPC.
 
@@ -52,13 +46,13 @@ def run() -> None:
         GoError: one cannot be built, or fails.
     """
     folder = GoFolder(ROOT / "build" / "zitadel-go", sources=_SOURCES)
-    (folder.path / "main.go").write_text(_program(), encoding="utf-8")
-    program = folder.build("client", "main.go")
+    (folder.path / "main.go").write_text(printed_program("zitadel-go", "go"), encoding="utf-8")
+    client = folder.build("client", "main.go")
     life = folder.build("life", "life.go")
     _list_as_service_user(folder, folder.build("service_user", "service_user.go"))
     asyncio.run(_make_targets(folder, folder.build("actions", "actions.go")))
     for options in ((), ONE_PORT):
-        _activate(folder, program, options)
+        _activate(folder, client, options)
         for has_tls in (False, True):
             _live(folder, life, options, has_tls=has_tls)
 
@@ -83,7 +77,7 @@ def _live(folder: GoFolder, program: Path, options: tuple[str, ...], *, has_tls:
         raise ClientFailed(f"grpc-go with {options}: expected {_LIFE!r}, got {done!r}")
 
 
-def _activate(folder: GoFolder, program: Path, options: tuple[str, ...]) -> None:
+def _activate(folder: GoFolder, client: Path, options: tuple[str, ...]) -> None:
     """Has the program make an inactive action active, at a service with the options.
 
     Raises:
@@ -94,16 +88,13 @@ def _activate(folder: GoFolder, program: Path, options: tuple[str, ...]) -> None
         tempfile.TemporaryDirectory(prefix="zitadel-go-") as data,
         RealServer(Path(data) / "data", *options) as server,
     ):
-        active, inactive = server.new_action("active"), server.new_action("inactive")
-        server.ask("POST", f"/management/v1/actions/{inactive}/_deactivate", {})
         host, _, port = server.grpc.rpartition(":")
         said = {"GRPC_HOST": host, "GRPC_PORT": port, "TOKEN": server.token}
-        done = folder.run([str(program)], said, timeout_s=_RUN_S)
-        listed = server.ask("POST", "/management/v1/actions/_search", {})["result"]
-    states = {action["id"]: action["state"] for action in listed}
-    expected = dict.fromkeys((active, inactive), "ACTION_STATE_ACTIVE")
-    if done != "active\ninactive\n" or states != expected:
-        raise ClientFailed(f"zitadel-go printed {done!r} and left {json.dumps(states)}")
+        require_activation(
+            "zitadel-go",
+            server,
+            lambda: folder.run([str(client)], said, timeout_s=_RUN_S),
+        )
 
 
 def _list_as_service_user(folder: GoFolder, program: Path) -> None:
@@ -150,10 +141,3 @@ async def _make_targets(folder: GoFolder, program: Path) -> None:
         done = await asyncio.to_thread(folder.run, [str(program)], said, timeout_s=_RUN_S)
     if done != _ACTIONS or actions.targets:
         raise ClientFailed(f"zitadel-go as an administrator of targets printed {done!r}")
-
-
-def _program() -> str:
-    found = re.search(r"\n## zitadel-go\n.*?```go\n(.*?)```", _PAGE.read_text("utf-8"), re.DOTALL)
-    if found is None:
-        raise ClientFailed(f"{_PAGE.name}: expected a program in Go under zitadel-go")
-    return found[1]

@@ -9,7 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.conformance import go_clients, ways
+from tests.conformance import go_clients, rust_client, ways
+from tests.conformance.clients_page import ClientFailed
 from tests.conformance.connect import servicer
 from tests.conformance.connect import suite as connect
 from tests.conformance.fuzz import CHUNK, Tally, compare
@@ -24,7 +25,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make conformance ARGS=...", description=__doc__)
     parser.add_argument("--messages", type=int, default=100_000, help="of the fuzz, each way")
     parser.add_argument("--requests", type=int, default=200_000, help="of the fuzz of both ways")
+    parser.add_argument(
+        "--rust", action="store_true", help="run nothing but the client in Rust (needs cargo)"
+    )
     given = parser.parse_args()
+    if given.rust:
+        return 0 if _run_rust_client() else 1
     try:
         suite = Suite()
         is_passed = _run_suite(suite)
@@ -126,12 +132,22 @@ def _run_grpc(suite: connect.Suite) -> bool:
 def _run_go_clients() -> bool:
     try:
         go_clients.run()
-    except (go_clients.ClientFailed, GoError, AssertionError) as failed:
+    except (ClientFailed, GoError, AssertionError) as failed:
         print(f"clients in Go: {failed}")
         return False
     print("zitadel-go: its program of docs/clients.md makes an action active")
     print("zitadel-go: it makes, calls and deletes a target at the stand-in for a ZITADEL")
     print("grpc-go: an action lives its life, at each address of gRPC, plain and by TLS")
+    return True
+
+
+def _run_rust_client() -> bool:
+    try:
+        rust_client.run()
+    except (ClientFailed, AssertionError) as failed:
+        print(f"client in Rust: {failed}")
+        return False
+    print("zitadel (Rust): its program of docs/clients.md makes an action active")
     return True
 
 

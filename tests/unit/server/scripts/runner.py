@@ -18,6 +18,7 @@ from server.scripts.contract import (
 )
 from server.scripts.host import contexts
 from server.scripts.host.executor import Executor
+from server.scripts.host.watching import RunWatch
 from server.triggers import Trigger
 
 LOCAL = ("127.0.0.0/8",)
@@ -83,9 +84,12 @@ class Runner:
 
 
 @asynccontextmanager
-async def executor_of(*, workers: int, warm: int = 0, **options: Any) -> AsyncIterator[Executor]:
+async def executor_of(
+    *, workers: int, warm: int = 0, watch: RunWatch | None = None, **options: Any
+) -> AsyncIterator[Executor]:
     """Starts an executor with so many processes, all of them warm unless fewer are given."""
-    executor = Executor(Options(workers_max=workers, workers_warm=warm or workers, **options))
+    processes = Options(workers_max=workers, workers_warm=warm or workers, **options)
+    executor = Executor(processes, watch=watch)
     await executor.start()
     try:
         yield executor

@@ -93,15 +93,15 @@ def test_messages_that_lead_to_others_without_end_have_few_parameters() -> None:
         'field { name: "id" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL } '
         'field { name: "next" number: 2 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: '
     )
-    chain = [f'message_type {{ name: "M{n}" {fields} ".chain.M{n + 1}" }} }}' for n in range(50)]
+    chain = [f'message_type {{ name: "M{n}" {fields} ".unending.M{n + 1}" }} }}' for n in range(50)]
     add_file(
-        'name: "test/chain.proto" package: "chain" syntax: "proto3" '
+        'name: "test/unending.proto" package: "unending" syntax: "proto3" '
         'dependency: "google/api/annotations.proto" message_type { name: "M50" } '
         f"{' '.join(chain)} "
-        'service { name: "Chain" method { name: "Get" input_type: ".chain.M0" '
-        'output_type: ".chain.M50" options { [google.api.http] { get: "/chain" } } } }'
+        'service { name: "Chain" method { name: "Get" input_type: ".unending.M0" '
+        'output_type: ".unending.M50" options { [google.api.http] { get: "/chain" } } } }'
     )
-    operation = document_of("chain.Chain")["paths"]["/chain"]["get"]
+    operation = document_of("unending.Chain")["paths"]["/chain"]["get"]
     names = [each["name"] for each in operation["parameters"]]
     assert names == ["id", "next.id", "next.next.id", "next.next.next.id"]
 

@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import structlog
 
-from server.scripts.contract import Options, Overloaded, RunRequest, RunResult, Unavailable
+from server.scripts.contract import Options, Overloaded, RunRequest, RunResult, Script, Unavailable
 from server.scripts.host.executor import Executor
 from server.scripts.host.process import EndedAtStart, Process
+from server.scripts.host.watching import ActionWatch
+from server.triggers import Trigger
 from tests.support.processes import children_of
 from tests.unit.server.scripts.runner import Runner, action, executor_of, run_of
 
@@ -23,6 +26,17 @@ SLOW = "function f() { for (;;); }"
 FAST = "function f(ctx, api) { api.v1.claims.setClaim('k', 1) }"
 FAST_RUN = run_of("org", action(FAST))
 GREEDY = run_of("greedy", replace(action(SLOW), timeout_ns=2_000_000_000))
+
+
+class Beginnings:
+    """Notes the ids of actions in the order in which they get their slots."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def action_begins(self, trigger: Trigger, script: Script) -> ActionWatch:
+        self.ids.append(script.action_id)
+        return Mock(spec=ActionWatch)
 
 
 @asynccontextmanager
@@ -275,18 +289,16 @@ async def test_a_process_that_starts_beside_one_that_does_not_is_used(
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_run_waits_for_one_run_of_another_organisation_at_most(workers: int) -> None:
-    ended: list[str] = []
-
-    async def run(org_id: str) -> None:
-        await executor.run(run_of(org_id, action(FAST)))
-        ended.append(org_id)
-
-    async with executor_of(workers=workers) as executor, asyncio.TaskGroup() as group:
+    watch = Beginnings()
+    async with (
+        executor_of(workers=workers, watch=watch) as executor,
+        asyncio.TaskGroup() as group,
+    ):
         for _ in range(100):
-            group.create_task(run("a"))
+            group.create_task(executor.run(run_of("a", Script("of a", "f", FAST))))
         await asyncio.sleep(0)
-        group.create_task(run("b"))
-    assert ended.index("b") <= workers
+        group.create_task(executor.run(run_of("b", Script("of b", "f", FAST))))
+    assert watch.ids.index("of b") <= workers
 
 
 async def test_a_long_run_gives_its_slot_to_another_organisation_between_actions() -> None:

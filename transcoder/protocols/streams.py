@@ -158,6 +158,7 @@ class RequestMessages(Generic[P]):
     __slots__ = (
         "_body",
         "_failure",
+        "_fed_bytes",
         "_fed_max_bytes",
         "_held",
         "_is_finished",
@@ -195,6 +196,7 @@ class RequestMessages(Generic[P]):
         self._turn = turn
         self._fed_max_bytes = fed_max_bytes
         self._unfed = b""
+        self._fed_bytes = 0
         self._is_read = False
         self._is_finished = False
         self._failure: TranscodeError | None = None
@@ -229,8 +231,11 @@ class RequestMessages(Generic[P]):
         idle_until: float | None = None
         while (message := splitter.next()) is None:
             if self._unfed:
-                splitter.feed(self._unfed[: self._fed_max_bytes])
-                self._unfed = self._unfed[self._fed_max_bytes :]
+                end = self._fed_bytes + self._fed_max_bytes
+                splitter.feed(self._unfed[self._fed_bytes : end])
+                self._fed_bytes = end  # the rest stays where it is: each cut is a copy
+                if end >= len(self._unfed):
+                    self._unfed, self._fed_bytes = b"", 0
             elif self._is_finished:
                 return None
             elif self._is_read:

@@ -14,35 +14,10 @@ from server.bridge.calls import JsonObject
 from server.bridge.humans import HumanMessage, adding, changing, creating, updating
 from server.bridge.payload_values import part_of
 from server.scripts.contract import JsonValue
+from server.scripts.host.claims import STANDARD
 
 ACTIVE: Final = 1
 """The state of a user that is active."""
-
-_STANDARD: Final = frozenset(
-    [
-        "sub",
-        "name",
-        "given_name",
-        "family_name",
-        "middle_name",
-        "nickname",
-        "profile",
-        "picture",
-        "website",
-        "email",
-        "email_verified",
-        "gender",
-        "birthdate",
-        "zoneinfo",
-        "locale",
-        "phone_number",
-        "phone_number_verified",
-        "address",
-        "updated_at",
-        "preferred_username",
-    ]
-)
-"""Claims that have members of their own in v1; all others are in its `claims`."""
 
 _RENAMED: Final = {"sub": "subject", "id": "iD", "ID": "iD"}
 _UNDERLINED: Final = re.compile(r"_([a-z0-9])")
@@ -98,7 +73,8 @@ def _provider_info(raw: JsonObject) -> JsonObject:
     info = {**raw}
     for key, value in raw.items():
         info.setdefault(_v1_name(key), value)
-    info.setdefault("claims", {key: value for key, value in raw.items() if key not in _STANDARD})
+    # Those of the standard have members of their own in v1.
+    info.setdefault("claims", {key: value for key, value in raw.items() if key not in STANDARD})
     return {key: _plain(value) for key, value in info.items()}
 
 

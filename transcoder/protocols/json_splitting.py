@@ -26,17 +26,17 @@ _BRACKETS: Final = b"[{"
 _SHOWN_BYTES: Final = 50
 
 
-class Lines:
-    """Messages of a line each; blank lines are ignored, and the last one needs no line break."""
+class _Fed:
+    """The part of a body that has come, and is not read yet."""
 
     __slots__ = ("_at", "_buffer", "_is_ended", "_max_bytes", "_scanned")
 
     def __init__(self, *, max_bytes: int) -> None:
-        """Starts before the first line; a line of more than `max_bytes` is refused."""
+        """Starts before the first message; one of more than `max_bytes` is refused."""
         self._max_bytes = max_bytes
         self._buffer = bytearray()
+        # Where the message begins, and up to where it was looked through.
         self._at = 0
-        # No line break is between `_at` and here.
         self._scanned = 0
         self._is_ended = False
 
@@ -56,6 +56,12 @@ class Lines:
 
     def finish(self) -> None:
         self._is_ended = True
+
+
+class Lines(_Fed):
+    """Messages of a line each; blank lines are ignored, and the last one needs no line break."""
+
+    __slots__ = ()
 
     def next(self) -> bytes | None:
         buffer = self._buffer
@@ -87,48 +93,17 @@ class _Place(Enum):
     """Behind its bracket."""
 
 
-class Elements:
+class Elements(_Fed):
     """Messages that are the elements of one array; an empty body has none."""
 
-    __slots__ = (
-        "_at",
-        "_buffer",
-        "_depth",
-        "_is_ended",
-        "_is_in_string",
-        "_max_bytes",
-        "_place",
-        "_scanned",
-    )
+    __slots__ = ("_depth", "_is_in_string", "_place")
 
     def __init__(self, *, max_bytes: int) -> None:
         """Starts before the array; an element of more than `max_bytes` is refused."""
-        self._max_bytes = max_bytes
-        self._buffer = bytearray()
+        super().__init__(max_bytes=max_bytes)
         self._place = _Place.START
-        # Where the element begins, and up to where it was looked through.
-        self._at = 0
-        self._scanned = 0
         self._depth = 0
         self._is_in_string = False
-        self._is_ended = False
-
-    @property
-    def held_bytes(self) -> int:
-        return len(self._buffer) - self._at
-
-    @property
-    def is_within(self) -> bool:
-        return len(self._buffer) > self._at
-
-    def feed(self, piece: bytes) -> None:
-        del self._buffer[: self._at]
-        self._scanned -= self._at
-        self._at = 0
-        self._buffer += piece
-
-    def finish(self) -> None:
-        self._is_ended = True
 
     def next(self) -> bytes | None:
         if self._at == self._scanned:

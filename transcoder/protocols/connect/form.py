@@ -6,11 +6,11 @@ Rule: a response that cannot be written as JSON is answered INTERNAL; only the l
 
 import enum
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from transcoder.codec.scalars import Fault
-from transcoder.errors import malformed
 from transcoder.http.offload import Offload
+from transcoder.protocols.binary import parsed
 from transcoder.protocols.json_errors import unwritable
 from transcoder.registry import Route
 
@@ -68,14 +68,7 @@ class Messages:
         """
         if self._form is Form.JSON:
             return self._route.binder.bind((), "", body)
-        request_type = self._route.method.request_type
-        message = request_type()
-        try:
-            request_type.ParseFromString(message, body)  # of the class: a field may have this name
-        except DecodeError:
-            name = request_type.DESCRIPTOR.full_name
-            raise malformed(f"body: expected a {name} in protobuf's binary format") from None
-        return message
+        return parsed(self._route.method.request_type, body, named="body: ")
 
     async def write(self, message: Message) -> bytes:
         """Returns the bytes of a response, which is read before the first wait.

@@ -6,13 +6,14 @@ Rule: answers have the form of the client's first message, unless the subprotoco
 
 from typing import Final
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from transcoder.codec.scalars import Fault
 from transcoder.errors import TranscodeError, malformed
 from transcoder.http.exchange import HttpCall, HttpExchange
 from transcoder.http.offload import Offload
 from transcoder.options import Limits
+from transcoder.protocols.binary import parsed
 from transcoder.protocols.json_errors import unwritable
 from transcoder.protocols.streams import Turn
 from transcoder.protocols.websocket.endings import headers_frame
@@ -132,7 +133,7 @@ class SocketCall(HttpCall):
         try:
             if kind is Kind.TEXT:
                 return route.binder.bind(variables, self.exchange.query, received.data)
-            message = _parsed(route.method.request_type, received.data)
+            message = parsed(route.method.request_type, received.data)
             route.binder.bind_path(variables, message)
         except TranscodeError as error:
             raise malformed(f"message {self._count}: {error.message}") from None
@@ -173,13 +174,3 @@ class SocketCall(HttpCall):
             return frame(Kind.TEXT, b'{"result":', self._encode(message), b"}")
         except Fault as fault:
             raise unwritable(fault, self.method, self.exchange.request_id) from None
-
-
-def _parsed(request_type: type[Message], data: bytes) -> Message:
-    message = request_type()
-    try:
-        request_type.ParseFromString(message, data)  # of the class: a field may have this name
-    except DecodeError:
-        name = request_type.DESCRIPTOR.full_name
-        raise malformed(f"expected a {name} in protobuf's binary format") from None
-    return message

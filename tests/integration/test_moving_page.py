@@ -22,6 +22,7 @@ from tests.support.stand_ins import CURL, stand_ins
 from tests.support.transcripts import steps
 from tests.support.typed_pages import NEXT, free_address, masked, typed
 from tests.support.upstream_api import TOKEN, Upstream, action
+from tests.support.web_server import served
 from tests.support.zitadel import Login, Target, Zitadel
 
 pytestmark = pytest.mark.timeout(240)  # some processes, one after another
@@ -64,18 +65,11 @@ class There(Upstream):
 async def there() -> AsyncIterator[There]:
     """Serves one with an organisation, an action and its triggers."""
     async with aiohttp.ClientSession() as session:
-        served = There(zitadel=Zitadel(session))
-        served.orgs[ORG] = [action(ACTION, "addClaim", script=SCRIPT)]
-        served.flows[ORG, 2] = {4: [ACTION], 5: [ACTION]}
-        server = web.Server(served.answer, access_log=None)  # type: ignore[arg-type]
-        runner = web.ServerRunner(server)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        served.url = "http://{}:{}".format(*runner.addresses[0][:2])
-        try:
-            yield served
-        finally:
-            await runner.cleanup()
+        api = There(zitadel=Zitadel(session))
+        api.orgs[ORG] = [action(ACTION, "addClaim", script=SCRIPT)]
+        api.flows[ORG, 2] = {4: [ACTION], 5: [ACTION]}
+        async with served(api.answer) as api.url:
+            yield api
 
 
 async def test_the_walk_prints_what_it_shows(tmp_path: Path) -> None:

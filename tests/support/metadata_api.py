@@ -17,6 +17,7 @@ from aiohttp import web
 
 from server.identity.key_pairs import KeyPair, new_key_pair
 from tests.support.machine_keys import JWT_BEARER
+from tests.support.web_server import served
 
 TOKEN: Final = "a-token-of-a-service-account"
 USER_ID: Final = "700000000000000001"
@@ -177,13 +178,6 @@ def _error(status: int, message: str) -> web.Response:
 @asynccontextmanager
 async def metadata_api() -> AsyncIterator[MetadataApi]:
     """Serves one without metadata on a free port."""
-    served = MetadataApi()
-    runner = web.ServerRunner(web.Server(served.answer, access_log=None))  # type: ignore[arg-type]
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    served.url = f"http://{host}:{port}"
-    try:
-        yield served
-    finally:
-        await runner.cleanup()
+    api = MetadataApi()
+    async with served(api.answer) as api.url:
+        yield api

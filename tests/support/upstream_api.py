@@ -13,6 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from tests.support.upstream_actions import HTTP_STATUS, ActionsV2, Refused
+from tests.support.web_server import served
 
 TOKEN: Final = "a-token-of-an-iam-owner"
 
@@ -121,13 +122,6 @@ def _error(status: int, message: str) -> web.Response:
 @asynccontextmanager
 async def upstream() -> AsyncIterator[Upstream]:
     """Serves an empty one on a free port."""
-    served = Upstream()
-    runner = web.ServerRunner(web.Server(served.answer, access_log=None))  # type: ignore[arg-type]
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    served.url = f"http://{host}:{port}"
-    try:
-        yield served
-    finally:
-        await runner.cleanup()
+    api = Upstream()
+    async with served(api.answer) as api.url:
+        yield api

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import aiohttp
 import orjson
 
-from server.http_failures import why_unanswered
+from server.http_answers import read_body, why_unanswered
 from server.resolver import Resolver
 
 PAGE: Final = 100
@@ -94,7 +94,7 @@ class ZitadelClient:
                 async with self._session.request(
                     method, self.url + path, headers=headers, allow_redirects=False, json=body
                 ) as response:
-                    text = await _read(response)
+                    text = await read_body(response, max_bytes=ANSWER_MAX_BYTES)
                     status, wait_s = response.status, _retry_after(response)
             except TimeoutError:
                 problem = f"no answer within {REQUEST_TIMEOUT_S:g} s"
@@ -179,15 +179,6 @@ async def unchanging(named: str, read: Callable[[], Awaitable[T]]) -> T:
         except ListChanged:
             continue
     raise ZitadelError(f"{named} changes while it is read; try again later")
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    text = b""
-    async for part in response.content.iter_chunked(1 << 16):
-        text += part
-        if len(text) > ANSWER_MAX_BYTES:
-            raise ValueError(f"expected an answer of at most {ANSWER_MAX_BYTES} bytes")
-    return text
 
 
 def _message_in(text: bytes) -> str:

@@ -1,7 +1,7 @@
 """Describes service accounts, by which this service may read from a ZITADEL's API.
 
-Follows RFC 7523 section 3 (the assertion), and the key file of ZITADEL's service accounts: JSON
-with `type`, `keyId`, `key` (an RSA key in PEM) and `userId`.
+The key file of ZITADEL's service accounts is JSON with `type`, `keyId`, `key` (an RSA key in PEM)
+and `userId`.
 Rule: a key or a token is in nothing that is shown.
 """
 
@@ -9,16 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-import jwt
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from server.urls import may_be_fetched
-
-ASSERTION_S: Final = 600
-"""Seconds for which an assertion is valid; ZITADEL takes up to an hour."""
 
 _KEY_TYPE: Final = "serviceaccount"
 _SHOWN_CHARS: Final = 60
@@ -81,19 +77,6 @@ def read_account(issuer: str, credential: str) -> ServiceAccount:
     return ServiceAccount(url, token=text)
 
 
-def assertion_of(account: ServiceAccount, *, now_s: int) -> str:
-    """Returns the JWT by which the account asks for an access token."""
-    claims = {
-        "iss": account.user_id,
-        "sub": account.user_id,
-        "aud": account.issuer,
-        "iat": now_s,
-        "exp": now_s + ASSERTION_S,
-    }
-    headers = {"kid": account.key_id}
-    return jwt.encode(claims, _private_key(account.key), algorithm="RS256", headers=headers)
-
-
 def _of_key(issuer: str, text: str) -> ServiceAccount:
     try:
         file = _decode_file(text)
@@ -103,14 +86,20 @@ def _of_key(issuer: str, text: str) -> ServiceAccount:
         shown = f"{file.type[:_SHOWN_CHARS]!r}"
         raise BadAccount(f"key file: expected the type {_KEY_TYPE!r} and two ids, got {shown}")
     try:
-        _private_key(file.key)
+        private_key(file.key)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise BadAccount("key file: expected an RSA key in PEM") from None
     return ServiceAccount(issuer, user_id=file.userId, key_id=file.keyId, key=file.key)
 
 
-def _private_key(pem: str) -> RSAPrivateKey:
-    # Whether its numbers fit is not checked: that takes long, and ZITADEL refuses what it signs.
+def private_key(pem: str) -> RSAPrivateKey:
+    """Returns the key of an account.
+
+    Whether its numbers fit is not checked: that takes long, and ZITADEL refuses what it signs.
+
+    Raises:
+        ValueError, TypeError, UnsupportedAlgorithm: it is no RSA key in PEM.
+    """
     key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, RSAPrivateKey):
         raise TypeError(f"expected an RSA key, got {type(key).__name__}")

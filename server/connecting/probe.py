@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 
 from server.bridge import signature, trials
-from server.http_failures import why_unanswered
+from server.http_answers import TooLarge, read_body, why_unanswered
 from server.resolver import Resolver
 
 TIMEOUT_S: Final = 10.0
@@ -102,4 +102,7 @@ async def _post(endpoint: str, body: bytes, key: str) -> tuple[int, bytes]:
         ) as session,
         session.post(endpoint, data=body, headers=headers, allow_redirects=False) as response,
     ):
-        return response.status, await response.content.read(ANSWER_MAX_BYTES)
+        try:
+            return response.status, await read_body(response, max_bytes=ANSWER_MAX_BYTES)
+        except TooLarge:
+            return response.status, b""  # which is no trial

@@ -15,7 +15,7 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from server.http_failures import why_unanswered
+from server.http_answers import TooLarge, read_body, why_unanswered
 from server.identity.jwks import KeySet, NoKeys, parse_key_set
 from server.resolver import Resolver
 from server.threads import ThreadPool
@@ -116,12 +116,11 @@ async def _get(session: aiohttp.ClientSession, url: str) -> tuple[bytes, str]:
     async with session.get(url, allow_redirects=False) as response:
         if response.status != 200:
             raise NoKeys(f"{url}: expected HTTP status 200, got {response.status}")
-        document = bytearray()
-        async for part in response.content.iter_any():
-            document += part
-            if len(document) > DOCUMENT_MAX_BYTES:
-                raise NoKeys(f"{url}: expected at most {DOCUMENT_MAX_BYTES} bytes")
-        return bytes(document), response.headers.get("Cache-Control", "")
+        try:
+            document = await read_body(response, max_bytes=DOCUMENT_MAX_BYTES)
+        except TooLarge:
+            raise NoKeys(f"{url}: expected at most {DOCUMENT_MAX_BYTES} bytes") from None
+        return document, response.headers.get("Cache-Control", "")
 
 
 @contextlib.contextmanager

@@ -12,9 +12,10 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from server.bridge.service_accounts import ServiceAccount, assertion_of
-from server.http_failures import why_unanswered
+from server.bridge.service_accounts import ServiceAccount
+from server.http_answers import TooLarge, read_body, why_unanswered
 from server.resolver import Resolver
+from server.upstream.assertions import assertion_of
 from server.upstream.remembered import Remembered
 
 CONNECTIONS_MAX: Final = 8
@@ -150,7 +151,10 @@ class AccountClient:
                 async with self._opened().request(
                     verb, url, allow_redirects=False, **sent
                 ) as response:
-                    return response.status, await _read(response)
+                    body = await read_body(response, max_bytes=ANSWER_MAX_BYTES)
+                    return response.status, body
+            except TooLarge:
+                raise Unanswered(f"expected at most {ANSWER_MAX_BYTES} bytes, got more") from None
             except (aiohttp.ClientError, OSError) as error:
                 was_open = not isinstance(error, aiohttp.ClientConnectorError)
                 if is_last or not (was_open and isinstance(error, _CLOSED)):
@@ -178,12 +182,3 @@ def _advice(status: int) -> str:
     if status in (401, 403, 404):
         return ": may the service account do this?"
     return ""
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for part in response.content.iter_any():
-        body += part
-        if len(body) > ANSWER_MAX_BYTES:
-            raise Unanswered(f"expected at most {ANSWER_MAX_BYTES} bytes, got more")
-    return bytes(body)

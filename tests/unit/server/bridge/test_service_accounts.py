@@ -2,16 +2,9 @@
 
 import json
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from server.bridge.service_accounts import (
-    BadAccount,
-    ServiceAccount,
-    assertion_of,
-    read_account,
-)
+from server.bridge.service_accounts import BadAccount, ServiceAccount, read_account
 from server.bridge.targets import Target, read, write
 from server.identity.key_pairs import new_key_pair
 from tests.support.tables import cases
@@ -29,17 +22,6 @@ def test_a_key_file_and_a_token_are_accounts() -> None:
     key = ServiceAccount(URL, user_id="7", key_id="8", key=PAIR.private)
     assert read_account(f"{URL}/", f"{FILE}\n") == key
     assert read_account(URL, " a-token \n") == ServiceAccount(URL, token="a-token")
-
-
-def test_an_assertion_is_of_the_user_for_the_zitadel() -> None:
-    made = assertion_of(read_account(URL, FILE), now_s=1_700_000_000)
-    public = load_der_public_key(PAIR.public)
-    options = {"verify_exp": False}
-    claims = jwt.decode(made, public, ["RS256"], options, audience=URL)  # type: ignore[arg-type]
-    assert claims == {
-        "iss": "7", "sub": "7", "aud": URL, "iat": 1_700_000_000, "exp": 1_700_000_600,
-    }  # fmt: skip
-    assert jwt.get_unverified_header(made)["kid"] == "8"
 
 
 @cases(

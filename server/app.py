@@ -59,7 +59,6 @@ from server.rpc.errors import CallFailures
 from server.rpc.grpc_server import GrpcServer
 from server.rpc.interceptors import service_chain
 from server.rpc.interceptors.access_log import ClientOf
-from server.rpc.interceptors.request_ids import NO_CACHE
 from server.rpc.validation.message_checks import checks_of
 from server.runs.counted import CountedRunner
 from server.runs.log import RunLog
@@ -119,8 +118,11 @@ _YOUNG_MAX: Final = 10_000
 """Max objects made and not freed before the collector runs; Python's default is 700. Each call
 over gRPC leaves six objects of grpc.aio for it, with at most 16 KiB of metadata: 26 MiB in all."""
 
-_RESPONSE_HEADERS: Final = {name.title(): value for name, value in NO_CACHE} | {
-    "X-Robots-Tag": "none"
+_RESPONSE_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Expires": "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Pragma": "no-cache",
+    "X-Robots-Tag": "none",
 }
 
 _SERVICES: Final = (

@@ -131,6 +131,4 @@ async def test_a_native_call_without_a_token_is_refused_before_its_message(servi
         grpc.StatusCode.UNAUTHENTICATED,
         "auth header missing",
     )
-    trailers = dict(error.trailing_metadata() or ())
-    assert trailers["cache-control"] == "no-store"
-    assert "x-request-id" in trailers
+    assert "x-request-id" in dict(error.trailing_metadata() or ())

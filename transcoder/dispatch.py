@@ -95,6 +95,8 @@ class Dispatcher:
         target = _without_segments(_origin_form(request), mounted_at.count("/"))
         # aiohttp may cancel a request several times; `Tasks` cancels the call once.
         answer = await self._tasks.run(self._answer(request, target), on_cancel=request.end_call)
+        if request.is_reading:
+            await request.end_reading()
         if answer is None:
             return request.begun
         return self._responses.buffered(answer)

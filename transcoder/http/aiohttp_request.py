@@ -23,6 +23,8 @@ from transcoder.http.switched import Receiver, Wire
 
 _SENT_AT_ONCE_BYTES: Final = 16 << 10
 """Bytes behind an upgrade that do not wait for more."""
+_READER_WAIT_S: Final = 0.25
+"""Max seconds that an answered request waits for what still reads its body."""
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER's value that makes the end of a connection a reset: on, for 0 s."""
 
@@ -33,16 +35,28 @@ class AiohttpRequest(Request):
     Attributes:
         begun: aiohttp's answer, if it is written in pieces; set when it begins.
         receiver: gets what follows the request, once it has left HTTP; else None.
+        is_reading: True while a piece of the body is waited for.
     """
 
     begun: web.StreamResponse
 
-    __slots__ = ("_content", "_is_invited", "_request", "begun", "receiver", "version")
+    __slots__ = (
+        "_content",
+        "_is_invited",
+        "_request",
+        "_unread",
+        "begun",
+        "is_reading",
+        "receiver",
+        "version",
+    )
 
     def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
         self._content = request.content
         self._is_invited = False
+        self._unread: asyncio.Future[None] | None = None
+        self.is_reading = False
         self.method = request.method
         self.target = request.raw_path
         self.version = request.version
@@ -85,12 +99,29 @@ class AiohttpRequest(Request):
 
     async def piece(self) -> bytes:
         self._invite()
+        self.is_reading = True
         try:
             return await self._content.readany()
         except web.RequestPayloadError as exc:
             raise self._unreadable() from exc
-        except ConnectionError as exc:
+        except (ConnectionError, TimeoutError) as exc:
             raise client_left() from exc
+        finally:
+            self.is_reading = False
+            if self._unread is not None and not self._unread.done():
+                self._unread.set_result(None)
+
+    async def end_reading(self) -> None:
+        """Waits until nothing reads the body; what reads too long gets an error.
+
+        A handler whose deadline has passed reads on until its cancellation reaches it, while
+        aiohttp drops the rest of the body, which has one reader at a time.
+        """
+        self._unread = asyncio.get_running_loop().create_future()
+        await asyncio.wait((self._unread,), timeout=_READER_WAIT_S)
+        if self.is_reading:
+            # Of all errors, aiohttp takes this one for the end of its own patience.
+            self._content.set_exception(TimeoutError("the call has ended"))
 
     def stop_reading(self) -> None:
         self._request.protocol.close()

@@ -61,6 +61,8 @@ def aiohttp_server(answer: AnswerRequest, responses: Responses) -> web.Server:
         if isinstance(connection, HttpConnection):
             connection.serving = served
         answered = await answer(served)
+        if served.is_reading:
+            await served.end_reading()
         return served.begun if answered is None else responses.one_piece(answered)
 
     return web.Server(handler, request_factory=make_request)

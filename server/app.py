@@ -40,7 +40,7 @@ from server.identity.issuers import Issuers
 from server.identity.jwks_fetch import fetch
 from server.identity.jwts import Jwts
 from server.identity.machine_logins import MachineLogins
-from server.identity.permissions import required_permissions
+from server.identity.permissions import public_methods, required_permissions
 from server.identity.signing import Signing
 from server.ids import IdGenerator
 from server.line_writer import LineWriter
@@ -411,6 +411,7 @@ class Application:
                 title="Actions API",
                 version=installed_version() or "unknown",
                 security={"token": {"type": "http", "scheme": "bearer"}},
+                public_methods=public_methods(_SERVICES),
                 descriptor_set=_COMMENTS,
             ),
             grpc_web=SonoraGrpcWeb,

@@ -397,8 +397,8 @@ class Transcoder:
         Raises:
             OSError: the address cannot be bound.
             SchemaError: the service configuration selects a method that its service does not have,
-                `without_json` or `events` names what is not registered, or `proxy_protocol` is set
-                without `trusted_proxies`.
+                `without_json`, `events` or `openapi` names what is not registered, or
+                `proxy_protocol` is set without `trusted_proxies`.
         """
         self._require_selected()
         if proxy_protocol and self._trusted_proxies is None:
@@ -425,13 +425,19 @@ class Transcoder:
         self._unrouted.is_ready = is_ready and self._upstreams.are_read
 
     def _services_are_read(self) -> None:
-        self._registry.require_selected()
+        self._refuse_unselected()
         self.set_ready(self._is_ready)
 
     def _require_selected(self) -> None:
         """Raises SchemaError for options that select what no service has, if all are known."""
         if self._upstreams.are_read:
-            self._registry.require_selected()
+            self._refuse_unselected()
+
+    def _refuse_unselected(self) -> None:
+        self._registry.require_selected()
+        if self._document is not None:
+            methods = self._registry.methods.values()
+            self._document.require_selected({each.descriptor.full_name for each in methods})
 
     @property
     def connections_count(self) -> int:

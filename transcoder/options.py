@@ -5,7 +5,7 @@ Each number has its unit in its name and its reason beside it. R-numbers are the
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Final
 
@@ -77,6 +77,9 @@ class OpenApi:
     security: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Security schemes by name: {"token": {"type": "http", "scheme": "bearer"}}. A call needs one
     of them."""
+    public_methods: Collection[str] = ()
+    """Methods that need no security scheme: "library.v1.Library.Search", or all of
+    "library.v1.*"."""
     descriptor_set: str | os.PathLike[str] | bytes = b""
     """The path or the content of a FileDescriptorSet with source info, whose comments describe the
     API. Generated code has no comments."""

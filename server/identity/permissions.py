@@ -75,3 +75,15 @@ def required_permissions(services: Iterable[ServiceDescriptor]) -> Mapping[str, 
             elif path not in PUBLIC_METHODS:
                 raise ValueError(f"{path}: expected auth_option, as it is not listed as public")
     return required
+
+
+def public_methods(services: Iterable[ServiceDescriptor]) -> list[str]:
+    """Returns the full names of the methods that require no permission."""
+    services = list(services)
+    required = required_permissions(services)
+    return [
+        method.full_name
+        for service in services
+        for method in service.methods
+        if f"/{service.full_name}/{method.name}" not in required
+    ]

@@ -126,6 +126,9 @@ def test_it_prints_the_address_of_its_openapi_document(tmp_path: Path) -> None:
     assert document["info"]["title"] == "Actions API"
     search = document["paths"]["/management/v1/actions/_search"]["post"]
     assert search["operationId"] == "zitadel.management.v1.ManagementService.ListActions"
+    assert document["security"] == [{"token": []}]
+    assert "security" not in search
+    assert document["paths"]["/management/v1/healthz"]["get"]["security"] == []
     assert search["summary"] == "The actions of the organisation that pass all filters"
 
 

@@ -7,12 +7,13 @@ Rule 2: a route that the document cannot hold is listed under `x-unwritten-route
 method that OpenAPI does not know, or of a path that another route has under other wildcards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 import orjson
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
+from transcoder.errors import SchemaError
 from transcoder.openapi.bodies import error_schema, request_body, responses
 from transcoder.openapi.comments import Comments
 from transcoder.openapi.parameters import path_parameters, query_parameters, variable_name
@@ -22,6 +23,7 @@ from transcoder.openapi.values import Schema
 from transcoder.options import JsonOptions, OpenApi
 from transcoder.registry import Route
 from transcoder.routing.router import NewRoute
+from transcoder.routing.service_config import patterns_of
 from transcoder.routing.template import Multi
 
 VERSION: Final = "3.1.0"
@@ -56,13 +58,20 @@ class Document:
         """Adds routes of registered methods."""
         self._routes += routes
 
+    def require_selected(self, methods: Collection[str]) -> None:
+        """Raises SchemaError if an option selects no method of these full names."""
+        selected = {pattern for name in methods for pattern in patterns_of(name)}
+        for pattern in sorted(set(self._options.public_methods) - selected):
+            raise SchemaError(f"public_methods: expected a registered method, got {pattern!r}")
+
     def text(self) -> bytes:
         """Writes the document as JSON; takes a thread's time, some 0.3 ms for each method."""
         return orjson.dumps(self.content())
 
     def content(self) -> Schema:
         """Returns the document."""
-        writing = _Writing(Schemas(self._json, self._comments), self._comments, self._json)
+        schemas = Schemas(self._json, self._comments)
+        writing = _Writing(self._options, schemas, self._comments, self._json)
         routes = tuple(self._routes)
         ruled = {route.target.method.path for route in routes if not route.target.rule.is_default}
         shown = (
@@ -72,7 +81,7 @@ class Document:
         )
         for route in sorted(shown, key=_has_multi):  # of one path the narrower route is shown
             writing.add(route)
-        return self._head() | writing.content(self._options)
+        return self._head() | writing.content()
 
     def _head(self) -> Schema:
         options = self._options
@@ -97,7 +106,11 @@ class _Shape(NamedTuple):
 class _Writing:
     """A document while its routes are written."""
 
-    def __init__(self, schemas: Schemas, comments: Comments, json: JsonOptions) -> None:
+    def __init__(
+        self, options: OpenApi, schemas: Schemas, comments: Comments, json: JsonOptions
+    ) -> None:
+        self._options = options
+        self._public = frozenset(options.public_methods)
         self._schemas = schemas
         self._comments = comments
         self._error = error_schema(schemas, has_envelope=json.error_envelope)
@@ -124,13 +137,13 @@ class _Writing:
             held = self._shapes[path.shape] = _Shape(path, {})
         held.operations[verb] = self._operation(route.target, path.named_as(held.path))
 
-    def content(self, options: OpenApi) -> Schema:
+    def content(self) -> Schema:
         """Returns what the routes make of the document."""
         self._schemas.complete()
         tags = [self._tag(service) for service in self._services.values()]
         components: Schema = {"schemas": dict(sorted(self._schemas.components.items()))}
-        if options.security:
-            components["securitySchemes"] = dict(options.security)
+        if self._options.security:
+            components["securitySchemes"] = dict(self._options.security)
         paths = {shape.path.text: shape.operations for shape in self._shapes.values()}
         made: Schema = {"tags": tags, "paths": paths, "components": components}
         return made | ({"x-unwritten-routes": self._unwritten} if self._unwritten else {})
@@ -146,6 +159,8 @@ class _Writing:
             made["description"] = description
         if method.GetOptions().deprecated or service.GetOptions().deprecated:
             made["deprecated"] = True
+        if not self._public.isdisjoint(patterns_of(method.full_name)):
+            made["security"] = []
         parameters = path_parameters(path, method.input_type, schemas)
         if route.rule.body != "*":
             bound = {variable.field_path for variable in route.rule.template.variables}

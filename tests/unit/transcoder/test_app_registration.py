@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2
 from tests.support.everything_fixture import serving
 from tests.support.raised import misconfigured
 from tests.support.tables import cases
-from transcoder import EventOptions, Limits, Transcoder
+from transcoder import EventOptions, Limits, OpenApi, Transcoder
 from transcoder.errors import SchemaError
 
 SERVICE = "google.longrunning.Operations"
@@ -205,6 +205,14 @@ async def test_methods_left_out_must_be_registered(name: str) -> None:
     transcoder = Transcoder(without_json=[name])
     transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
     with misconfigured(f"without_json: expected a registered method or binding, got {name!r}"):
+        await transcoder.start("127.0.0.1:0")
+
+
+async def test_public_methods_of_the_document_must_be_registered() -> None:
+    public = [f"{SERVICE}.GetOperation", "google.*", "nope.*"]
+    transcoder = Transcoder(openapi=OpenApi(public_methods=public))
+    transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
+    with misconfigured("public_methods: expected a registered method, got 'nope.*'"):
         await transcoder.start("127.0.0.1:0")
 
 

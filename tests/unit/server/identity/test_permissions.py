@@ -4,7 +4,8 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 
 from server.domain.org import ROLES
-from server.identity.permissions import ROLE_PERMISSIONS, required_permissions
+from server.identity.permissions import ROLE_PERMISSIONS, public_methods, required_permissions
+from zitadel import management_pb2
 
 ALL = frozenset(
     {
@@ -32,6 +33,11 @@ def test_role_grants(role: str, permissions: frozenset[str]) -> None:
 
 def test_every_role_that_a_member_can_have_grants_something() -> None:
     assert set(ROLE_PERMISSIONS) == set(ROLES)
+
+
+def test_methods_without_a_permission_are_public() -> None:
+    services = management_pb2.DESCRIPTOR.services_by_name.values()
+    assert public_methods(services) == ["zitadel.management.v1.ManagementService.Healthz"]
 
 
 def test_method_without_permission_that_is_not_public_is_a_fault_of_the_proto() -> None:

@@ -7,11 +7,13 @@ import openapi_spec_validator
 import pytest
 
 from tests.support.openapi_documents import SERVICES, document_of
+from tests.support.tables import cases
 from transcoder.openapi.document import Document
 from transcoder.options import JsonOptions, OpenApi
 
 EVERYTHING = "everything.v1.Everythings"
 FILES = "files.v1.Files"
+FILLED_INNER = "post /v1/forms/{name}/inner"
 
 
 def operations(document: dict[str, Any]) -> dict[str, str]:
@@ -67,6 +69,30 @@ def test_options_are_the_head() -> None:
     assert document["security"] == [{"token": []}]
     schemes = document["components"]["securitySchemes"]
     assert schemes == {"token": {"type": "http", "scheme": "bearer"}}
+
+
+@cases(
+    "pattern, public",
+    {
+        "one method": (f"{FILES}.Get", ["get /v1/files/{size}"]),
+        "a method with two rules": (f"{FILES}.Fill", ["post /v1/forms/{name}", FILLED_INNER]),
+    },
+)
+def test_a_public_method_needs_no_security_scheme(pattern: str, public: list[str]) -> None:
+    options = OpenApi(security={"token": {"type": "http"}}, public_methods=[pattern])
+    found = document_of(FILES, options=options)["paths"]
+    opened = [
+        f"{verb} {path}"
+        for path, of_path in found.items()
+        for verb, each in of_path.items()
+        if each.get("security") == []
+    ]
+    assert opened == public
+
+
+def test_a_pattern_selects_all_methods_of_a_service() -> None:
+    found = document_of(FILES, options=OpenApi(public_methods=["files.v1.*"]))["paths"]
+    assert all(each["security"] == [] for of_path in found.values() for each in of_path.values())
 
 
 def test_each_rule_is_an_operation() -> None:

@@ -163,12 +163,35 @@ async def by_websocket(servers: Servers, method: str, asked: Asked) -> Outcome:
     return outcome
 
 
+async def by_unary_connect(servers: Servers, method: str, asked: Asked) -> Outcome:
+    """Calls a method without streams, in binary; an error is JSON all the same."""
+    outcome = Outcome()
+    headers = _connect_headers("application/proto", asked)
+    body = EchoRequest(count=asked.counts[0]).SerializeToString()
+    url = servers.url + PATH + method
+    async with servers.session.post(url, data=body, headers=headers) as answer:
+        said = await answer.read()
+        outcome.initial = _own(answer.headers)
+        outcome.trailing = _own(
+            {
+                name.lower().removeprefix("trailer-"): value
+                for name, value in answer.headers.items()
+                if name.lower().startswith("trailer-")
+            }
+        )
+    if answer.status == 200:
+        outcome.responses.append(EchoReply.FromString(said).index)
+    else:
+        error = json.loads(said)
+        outcome.code = grpc.StatusCode[error["code"].upper()]
+        outcome.message = error.get("message", "")
+    return outcome
+
+
 async def by_connect(servers: Servers, method: str, asked: Asked) -> Outcome:
     """Calls a method that streams, in JSON."""
     outcome = Outcome()
-    headers = {"Content-Type": "application/connect+json", **asked.metadata}
-    if "grpc-timeout" in headers:
-        headers["Connect-Timeout-Ms"] = headers.pop("grpc-timeout").replace("S", "000")
+    headers = _connect_headers("application/connect+json", asked)
     body = _body(asked, lambda text: framed(text.encode()))
     url = servers.url + PATH + method
     async with servers.session.post(url, data=body, headers=headers) as answer:
@@ -235,6 +258,7 @@ ASKS: Final[Mapping[str, Mapping[str, Ask]]] = {
         "gRPC": natively,
         "WebSocket": by_websocket,
         "gRPC-Web": by_grpcweb,
+        "Connect": by_unary_connect,
         "JSON": as_lines,
     },
     "Repeat": {
@@ -297,6 +321,13 @@ async def _body(asked: Asked, write: Callable[[str], bytes]) -> AsyncIterator[by
         yield write(json.dumps({"count": count}))
     if asked.stays_open:
         await asyncio.Event().wait()
+
+
+def _connect_headers(content_type: str, asked: Asked) -> dict[str, str]:
+    headers = {"Content-Type": content_type, **asked.metadata}
+    if "grpc-timeout" in headers:
+        headers["Connect-Timeout-Ms"] = headers.pop("grpc-timeout").replace("S", "000")
+    return headers
 
 
 def _end(outcome: Outcome, status: Mapping[str, Any]) -> None:

@@ -59,6 +59,7 @@ from server.rpc.errors import CallFailures
 from server.rpc.grpc_server import GrpcServer
 from server.rpc.interceptors import service_chain
 from server.rpc.interceptors.access_log import ClientOf
+from server.rpc.interceptors.entity_tags import EntityTags
 from server.rpc.validation.message_checks import checks_of
 from server.runs.counted import CountedRunner
 from server.runs.log import RunLog
@@ -401,7 +402,7 @@ class Application:
             tracer=tracer,
         )
         transcoder = Transcoder(
-            interceptors=(chain,),
+            interceptors=(chain.with_inner(EntityTags()),),
             cors_origins=config.cors_origins,
             trusted_proxies=config.trusted_proxies,
             response_headers=_RESPONSE_HEADERS,

@@ -5,7 +5,7 @@ A pipe copies a connection to a unix socket of grpc, which sees only the pipe.
 Rule: the pipes are what this file declares of them; who makes them knows grpc's socket.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from server.rpc.chain import Interceptor
@@ -42,7 +42,10 @@ class Pipes(Protocol):
 
 
 class PipedClients(Interceptor):
-    """Has the context of a call through a pipe name the client as its peer."""
+    """Has the context of a call through a pipe name the client as its peer.
+
+    Must not be the outermost interceptor: what wraps a handler is no coroutine function.
+    """
 
     def __init__(self, pipes: Pipes) -> None:
         self._pipes = pipes
@@ -50,15 +53,13 @@ class PipedClients(Interceptor):
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         pipes, client_of = self._pipes, self._pipes.client_of
 
-        async def call(request: object, context: Context) -> object:
+        def call(request: object, context: Context) -> Awaitable[object]:
             peer = context.peer()
             # Now: a call may end after its connection, when the pipe is forgotten.
             client = client_of(peer)
             if client is not peer:
                 context = _Piped(context, client, pipes.auth_context_of(peer))
-            answering = handler(request, context)
-            del request  # as in every interceptor: the last user of the request frees its memory
-            return await answering
+            return handler(request, context)
 
         return call
 

@@ -6,7 +6,7 @@ So the first error of a call is UNAUTHENTICATED, then PERMISSION_DENIED or NOT_F
 RESOURCE_EXHAUSTED, then INVALID_ARGUMENT, then one of the service. Authorization is a gate: it
 reads only headers, before the request has arrived.
 
-The chain runs unchanged in front of grpc.aio's handlers and of the transcoder's.
+The chain runs in front of grpc.aio's handlers, and of the transcoder's with entity tags.
 Rule: an interceptor adds to a call by `CallInfo` alone.
 """
 
@@ -19,7 +19,6 @@ from server.rpc.errors import CallFailures
 from server.rpc.interceptors.access_log import AccessLog, ClientOf
 from server.rpc.interceptors.authorization import Authorization
 from server.rpc.interceptors.counting import Counting
-from server.rpc.interceptors.entity_tags import EntityTags
 from server.rpc.interceptors.error_mapping import ErrorMapping
 from server.rpc.interceptors.overload import CALLS_MAX, Overload
 from server.rpc.interceptors.request_ids import RequestIds
@@ -68,7 +67,6 @@ def service_chain(
         inner=(
             Overload(calls_max, on_refusal=None if metrics is None else metrics.refused),
             Validation(checks),
-            EntityTags(),
         ),
         find_other=find_other,
     )

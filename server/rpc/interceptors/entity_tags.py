@@ -1,7 +1,7 @@
 """Answers the entity tag of the object that a call is about: its sequence, in quotes.
 
-Follows RFC 9110 section 8.8.3. Only over HTTP, as the header ETag: a client of gRPC reads the
-sequence in the message, where it costs no trailer.
+Follows RFC 9110 section 8.8.3: initial metadata are headers. For the transcoder alone: a client of
+gRPC reads the sequence in the message, where it costs no trailer.
 """
 
 from server.rpc.call_info import CALL
@@ -17,9 +17,9 @@ class EntityTags(Interceptor):
             answering = handler(request, context)
             del request
             response = await answering
-            info = CALL.get()
-            if info.sequence is not None and not isinstance(info.metadata, tuple):
-                await context.send_initial_metadata((("etag", f'"{info.sequence}"'),))
+            sequence = CALL.get().sequence
+            if sequence is not None:
+                await context.send_initial_metadata((("etag", f'"{sequence}"'),))
             return response
 
         return call

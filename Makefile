@@ -15,6 +15,7 @@ PYTEST_ARGS ?= -n 3 --dist loadfile
 BIN := .venv/bin
 NODE_CLIENT := tests/integration/node
 CONFORMANCE := tests/conformance
+APIS := tests/conformance/apis
 EXAMPLE := examples/browser
 
 # The lines of constraints.txt that end what `make run` installs, and what `make test` does.
@@ -80,7 +81,7 @@ lint: .venv/.stamp-dev ## check format, rules, types and the direction of import
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-conformance: .venv/.stamp-conformance ## the protobuf conformance suite and a fuzz on our codec, connectconformance, and a fuzz of both ways of reading requests; zitadel-go and grpc-go (need Go); the client in Rust alone (needs cargo): ARGS=--rust
+conformance: .venv/.stamp-conformance .venv/.stamp-apis ## the protobuf conformance suite and a fuzz on our codec, connectconformance, and a fuzz of both ways of reading requests; services of Google's APIs (all of them alone: ARGS=--apis); zitadel-go and grpc-go (need Go); the client in Rust alone (needs cargo): ARGS=--rust
 	@$(BIN)/python -m tests.conformance.run $(ARGS)
 
 robustness: .venv/.stamp-dev ## flood, starve and kill a real server; print asked and reached
@@ -128,6 +129,13 @@ bench: .venv/.stamp-bench ## measure what a request costs, as ratios; print a ta
 .venv/.stamp-conformance: .venv/.stamp-dev $(CONFORMANCE)/package-lock.json
 	@echo "Fetching the protobuf conformance suite into $(CONFORMANCE) (about 14 MB)"
 	@cd $(CONFORMANCE) && $(NPM_CI)
+	@touch $@
+
+# google-gax and protobufjs are what the packages run on: only their .proto files are read, so
+# package.json has something small and unused in their place.
+.venv/.stamp-apis: .venv/.stamp-dev $(APIS)/package-lock.json
+	@echo "Fetching the .proto files of Google's APIs into $(APIS) (about 15 MB)"
+	@cd $(APIS) && $(NPM_CI)
 	@touch $@
 
 .venv/.stamp-example: .venv/.stamp-dev $(EXAMPLE)/package-lock.json

@@ -1,15 +1,18 @@
 """`make conformance`: two official suites, each also on what is broken on purpose, fuzzes, clients.
 
-The suites are protobuf's and Connect's; the clients are in Go. A failure, required or recommended,
-ends with exit status 1; so does a suite that does not notice, a difference from json_format that is
-not explained, and one between the two ways of reading requests.
+The suites are protobuf's and Connect's; the clients are in Go; the services are of Google's APIs. A
+failure, required or recommended, ends with exit status 1; so does a suite that does not notice, a
+difference from json_format that is not explained, and one between the two ways of reading requests.
 """
 
 import argparse
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conformance import go_clients, rust_client, ways
+from tests.conformance.apis import definitions, services
 from tests.conformance.clients_page import ClientFailed
 from tests.conformance.connect import servicer
 from tests.conformance.connect import suite as connect
@@ -28,7 +31,12 @@ def main() -> int:
     parser.add_argument(
         "--rust", action="store_true", help="run nothing but the client in Rust (needs cargo)"
     )
+    parser.add_argument(
+        "--apis", action="store_true", help="run nothing but all of Google's APIs: 5 minutes"
+    )
     given = parser.parse_args()
+    if given.apis:
+        return 0 if _run_apis([definitions.ALL]) else 1
     if given.rust:
         return 0 if _run_rust_client() else 1
     try:
@@ -40,6 +48,7 @@ def main() -> int:
     is_passed = _fuzz(suite.descriptor_set, given.messages) and is_passed
     is_passed = _fuzz_ways(given.requests) and is_passed
     is_passed = _run_connect() and is_passed
+    is_passed = _run_apis(definitions.packages()) and is_passed
     is_passed = _run_go_clients() and is_passed
     return 0 if is_passed else 1
 
@@ -127,6 +136,21 @@ def _run_grpc(suite: connect.Suite) -> bool:
     passed, expected = (each.cases - len(each.failures) for each in (piped, alone))
     print(f"connectconformance, {part.name}: {passed} of {part.cases}, grpc.aio alone {expected}")
     return piped.failures.keys() <= alone.failures.keys() and piped.cases == part.cases
+
+
+def _run_apis(packages: Sequence[str]) -> bool:
+    started = time.monotonic()
+
+    def report(name: str, tally: services.Tally) -> None:
+        print(f"{name}: {tally.counts['services registered']} services", flush=True)
+
+    tally = services.check_all(packages, report)
+    for count, number in sorted(tally.counts.items()):
+        print(f"{number:7,}  {count}")
+    for fault in tally.faults[:20]:
+        print(f"Google's APIs: {fault[:1000]}")
+    print(f"{len(tally.faults)} faults, in {time.monotonic() - started:.0f} s")
+    return not tally.faults and tally.counts["routes called"] > 0
 
 
 def _run_go_clients() -> bool:

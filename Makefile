@@ -56,17 +56,17 @@ example-streams: .venv/.stamp-run ## serve examples/streams: an upload, live new
 test: .venv/.stamp-dev .venv/.stamp-node $(EXAMPLE)/build/page.js ## run all tests; a part of them: PYTEST_ARGS="tests/unit -k path"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-gen: .venv/.stamp-dev ## generate gen/ from proto/, the code of tests/proto and of examples, docs/settings.md
+gen: .venv/.stamp-dev ## generate gen/ from proto/, the code of tests/proto and of examples, pages of options in docs/
 	@rm -rf gen/* tests/proto/*_pb2* examples/*/*_pb2* && out=. && $(GENERATE)
-	@$(BIN)/python -m server.config.reference > docs/settings.md
+	@out=. && $(WRITE_PAGES)
 
-gen-check: .venv/.stamp-dev ## fail when generated code is not what its protos generate
-	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && mkdir "$$out/gen" && $(GENERATE) && \
+gen-check: .venv/.stamp-dev ## fail when generated code or a page of options is not what its source makes
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && mkdir "$$out/gen" "$$out/docs" && $(GENERATE) && $(WRITE_PAGES) && \
 	if diff -r -u --exclude=__pycache__ gen "$$out/gen" && \
 	diff -r -u --exclude=__pycache__ --exclude='*.proto' tests/proto "$$out/tests/proto" && \
-	(for made in $$(cd "$$out" && find examples -type f); do diff -u $$made "$$out/$$made" || exit 1; done); \
-	then echo "generated code is what its protos generate"; \
-	else echo "generated code is not what its protos generate: make gen" >&2; exit 1; fi
+	(for made in $$(cd "$$out" && find examples docs -type f); do diff -u $$made "$$out/$$made" || exit 1; done); \
+	then echo "generated code and pages are what their sources make"; \
+	else echo "generated code or a page is not what its source makes: make gen" >&2; exit 1; fi
 
 lock: .venv/.stamp-venv ## write constraints.txt; take newer versions: ARGS=--upgrade
 	@$(LOCK)
@@ -176,6 +176,10 @@ GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 	for file in examples/*/*.proto; do folder=$$(dirname $$file) && mkdir -p "$$out/$$folder" && \
 	python -m grpc_tools.protoc -I$$folder -I"$$google" --python_out="$$out/$$folder" --pyi_out="$$out/$$folder" \
 	--grpc_python_out="$$out/$$folder" $$file || exit 1; done
+
+# References of options, from the code that has them.
+WRITE_PAGES = "$(CURDIR)/$(BIN)/python" -m server.config.reference > "$$out/docs/settings.md" && \
+	"$(CURDIR)/$(BIN)/python" -m transcoder.reference > "$$out/docs/transcoder-options.md"
 
 # protobuf-es has google/protobuf of its own; google/api is generated too, as the annotations name it.
 GENERATE_PAGE = $(WITH_NODE) && PATH="$(CURDIR)/$(BIN):$${node%/node}:$$PATH" && $(GOOGLE) && \

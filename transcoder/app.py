@@ -129,7 +129,7 @@ class Transcoder:
                 has a route there. None serves none.
             grpc_web: the class that answers gRPC-Web; `transcoder.sonora.SonoraGrpcWeb` is also an
                 ASGI application of sonora's.
-            limits: of sizes, times and connections.
+            limits: the most that clients may take: sizes, times, connections.
 
         Raises:
             SchemaError: an origin, a trusted proxy or an interceptor is invalid, the service
@@ -293,7 +293,7 @@ class Transcoder:
                 as bytes, its content. Without either the server is asked, by its reflection, when
                 serving starts: until it has answered /readyz is 503.
             services: full names of those that are served; by default all that are declared.
-            prefix: for their REST routes, as `at` takes it.
+            prefix: before their REST routes, as `at` takes it.
 
         Raises:
             SchemaError: a service cannot be served or is not declared, or there is none. For a

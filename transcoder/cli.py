@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     It is 1 if a rule is invalid, or what the network is asked for fails; 2 if an argument does not
     fit.
     """
-    given = _parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     sys.path.insert(0, os.getcwd())  # noqa: PTH109  as `python -m` has it
     try:
         return _run(given)
@@ -101,49 +101,50 @@ def _credentials(given: argparse.Namespace) -> grpc.ChannelCredentials | None:
         raise _Misused(f"--server-ca {given.server_ca}: {error.strerror}") from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Returns the arguments of the command, with their texts."""
+    made = argparse.ArgumentParser(
         prog="transcoder",
         description="Serve a gRPC server as JSON, gRPC-Web and Connect; or print the routes of "
         "services, or all that is wrong with their rules.",
         epilog="Examples: transcoder localhost:50051 --listen 127.0.0.1:8080; "
         "transcoder library_pb2 --prefix /v1 --service-config routes.yaml",
     )
-    parser.add_argument(
+    made.add_argument(
         "sources",
         nargs="+",
         metavar="SERVER|MODULE",
         help="a gRPC server, as localhost:50051, which is asked by reflection for its services; "
         "or generated code with them, as library_pb2; or both",
     )
-    parser.add_argument(
+    made.add_argument(
         "--server-tls", action="store_true", help="call the server by TLS, as the system trusts it"
     )
-    parser.add_argument(
+    made.add_argument(
         "--server-ca", metavar="FILE", help="call the server by TLS, by these certificates in PEM"
     )
-    parser.add_argument(
+    made.add_argument(
         "--descriptor-set", metavar="FILE", help="the services, as protoc --descriptor_set_out"
     )
-    parser.add_argument(
+    made.add_argument(
         "--service-config", metavar="FILE", help="a google.api.Service in YAML or JSON"
     )
-    parser.add_argument("--prefix", default="", metavar="PATH", help="before all routes, as /v1")
-    action = parser.add_mutually_exclusive_group()
+    made.add_argument("--prefix", default="", metavar="PATH", help="before all routes, as /v1")
+    action = made.add_mutually_exclusive_group()
     action.add_argument("--listen", metavar="ADDRESS", help="serve there, as 127.0.0.1:8080")
     action.add_argument("--routes", action="store_true", help="print the routes: the default")
     action.add_argument("--check", action="store_true", help="print nothing but errors")
-    parser.add_argument(
+    made.add_argument(
         "--strict", action="store_true", help="serve: refuse unknown fields and parameters"
     )
-    parser.add_argument(
+    made.add_argument(
         "--cors-origins",
         default="",
         metavar="LIST",
         help="serve: origins whose pages may call, with commas between",
     )
-    parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {_version()}")
-    return parser
+    made.add_argument("--version", action="version", version=f"{DISTRIBUTION} {_version()}")
+    return made
 
 
 def _version() -> str:

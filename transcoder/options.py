@@ -90,12 +90,13 @@ class Limits:
     """Limits of the memory, the time and the connections that clients may take."""
 
     body_max_bytes: int = 1 << 20
-    """Max bytes of a JSON body: 1 MiB of dense JSON costs half a second of CPU (R16, R18)."""
+    """Max bytes of a JSON body; a larger one is 413. 1 MiB of dense JSON costs half a second of CPU
+    (R16, R18)."""
     message_max_bytes: int = 4 << 20
     """Max bytes of a gRPC-Web message: the default of grpc-go and grpcio for gRPC (R26)."""
     bodies_max_bytes: int = 64 << 20
-    """Max bytes of the bodies of all connections together, while they are received and read. A
-    quarter is reserved for bodies of at most `inline_max_bytes`."""
+    """Max bytes of the bodies of all connections together, while they are received and read;
+    more is 429. A quarter is reserved for bodies of at most `inline_max_bytes`."""
     inline_max_bytes: int = 32 << 10
     """Max bytes of JSON that is read or written on the event loop; more is for a thread (R18)."""
     nesting_max: int = 100
@@ -109,8 +110,8 @@ class Limits:
     header_timeout_s: float = 5.0
     """Max seconds from a request's first byte to the end of its headers (R19)."""
     body_timeout_s: float = 10.0
-    """Max seconds from the headers to the last byte of a unary body (R21); also for the rest of a
-    message that has begun in a stream of requests."""
+    """Max seconds from the headers to the last byte of a unary body, and for the rest of a message
+    that has begun in a stream of requests; then 408 (R21)."""
     stream_idle_timeout_s: float = 300.0
     """Max seconds that a call waits for the next message of a stream of requests to begin."""
     keepalive_timeout_s: float = 15.0

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.transcripts import Step, blocks, steps
-from transcoder import JsonOptions, Limits, Transcoder
+from transcoder import JsonOptions, Transcoder
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "transcoder.md").read_text("utf-8")
 _LANGUAGES = {"python": "*.py", "proto": "*.proto", "yaml": "*.yaml"}
-_LIMIT = re.compile(r"^\| `(\w+)` \| ([0-9.]+) \|", re.MULTILINE)
 
 
 def sources(pattern: str) -> list[str]:
@@ -56,11 +55,6 @@ def test_it_names_every_option() -> None:
     options += [field.name for field in dataclasses.fields(JsonOptions)]
     missing = [name for name in options if f"`{name}" not in GUIDE and f"{name}=" not in GUIDE]
     assert missing == []
-
-
-def test_it_has_every_limit_with_its_default() -> None:
-    shown = {name: float(default) for name, default in _LIMIT.findall(GUIDE)}
-    assert shown == dataclasses.asdict(Limits())
 
 
 def test_a_command_may_go_on_in_the_next_line() -> None:

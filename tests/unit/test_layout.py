@@ -66,6 +66,7 @@ STARTED_OR_PUBLIC = {
     "server.config.reference",
     "server.scripts.sandbox.worker",
     "transcoder.__main__",
+    "transcoder.reference",
     "transcoder.sonora",
 }
 UNIT_TESTS = sorted(

@@ -24,6 +24,7 @@ from transcoder.call import CallMetadata, Method
 from transcoder.codec.codec import Codec
 from transcoder.dispatch import Dispatcher
 from transcoder.errors import SchemaError
+from transcoder.http.asgi import AsgiApplication
 from transcoder.http.body import BodyReader
 from transcoder.http.ceiling import Ceiling
 from transcoder.http.connections import LINGER_S
@@ -485,6 +486,33 @@ class Transcoder:
     def grpc_web(self) -> GrpcWeb:
         """Returns the protocol that answers gRPC-Web; a `SonoraGrpcWeb` is an ASGI application."""
         return self._grpc_web
+
+    def asgi(self) -> AsgiApplication:
+        """Returns an ASGI 3 application, to run by an ASGI server or to mount in another one.
+
+        Its lifespan raises `SchemaError` where `start` does. An application that it is mounted in
+        has to run it: `FastAPI(lifespan=application.lifespan)`.
+        """
+
+        def start() -> None:
+            self._require_selected()
+            self._upstreams.start(self._services_are_read)
+
+        async def stop() -> None:
+            self.set_ready(False)
+            self._web_sockets.stop()
+            await self._tasks.ended(LINGER_S)
+            await self._close()
+
+        self.set_ready(True)
+        return AsgiApplication(
+            self._dispatcher.answer,
+            responses=self._responses,
+            tasks=self._tasks,
+            write_timeout_s=self._limits.write_timeout_s,
+            start=start,
+            stop=stop,
+        )
 
     def app(self) -> web.Application:
         """Returns an aiohttp application, to run or to mount in another one.

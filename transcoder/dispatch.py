@@ -82,7 +82,7 @@ class Dispatcher:
         self._id_counter = itertools.count()
 
     def answer(self, request: Request) -> Coroutine[Any, Any, Answer | None]:
-        """Answers a request of our own listener; None if the answer was written in pieces."""
+        """Answers a request of a listener or of a host; None if it was written in pieces."""
         return self._answer(request, _origin_form(request))
 
     async def answer_mounted(self, mounted: web.Request) -> web.StreamResponse:
@@ -131,7 +131,7 @@ class Dispatcher:
         if origin is not None and self._cors.keeps_out(origin, headers):
             self._refused_pages.add(origin)
         try:
-            if request.version.major != 1:  # aiohttp's parser accepts HTTP/0.9 and HTTP/2.0 too
+            if not request.is_known_version:
                 raise with_connection_close(malformed(_EXPECTED_VERSION))
             if self._cors.refuses(exchange.verb, origin, headers):
                 raise foreign_origin(origin)

@@ -22,6 +22,8 @@ OF_THE_LOOP = {
     "transcoder/gateway.py",
     "transcoder/http/accepting.py",
     "transcoder/http/aiohttp_request.py",
+    "transcoder/http/asgi.py",
+    "transcoder/http/asgi_request.py",
     "transcoder/http/body.py",
     "transcoder/http/connection.py",
     "transcoder/http/connections.py",

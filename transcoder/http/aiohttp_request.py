@@ -66,6 +66,11 @@ class AiohttpRequest(Request):
         self.receiver: Receiver | None = None
 
     @property
+    def is_known_version(self) -> bool:
+        # aiohttp's parser accepts HTTP/0.9 and HTTP/2.0 too.
+        return self.version.major == 1
+
+    @property
     def certificate(self) -> Mapping[str, Any] | None:
         found: Mapping[str, Any] | None = self._request.get_extra_info("peercert")
         return found

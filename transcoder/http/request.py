@@ -1,7 +1,7 @@
 """Defines the request that handlers and protocols see.
 
-There are two subclasses: a request that aiohttp reads (`AiohttpRequest`), and one that arrived in
-one piece (`WholeRequest`). This file knows neither.
+There are three subclasses: a request that aiohttp reads (`AiohttpRequest`), one that arrived in one
+piece (`WholeRequest`), and one that an ASGI host reads (`AsgiRequest`). This file knows none.
 
 Follows RFC 9112 (messages) and RFC 9110 section 8.6 (Content-Length).
 """
@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from aiohttp import HttpVersion, hdrs
+from aiohttp import hdrs
 from grpc import StatusCode
 from multidict import CIMultiDictProxy
 
@@ -27,7 +27,6 @@ class Request(ABC):
     Attributes:
         method: the HTTP method.
         target: as received, still percent-encoded.
-        version: of HTTP.
         headers: looked up by any case.
         peername: the client's address as a socket gives it.
         call: the call of the request, while it is answered; None without one.
@@ -37,10 +36,14 @@ class Request(ABC):
 
     method: str
     target: str
-    version: HttpVersion
     headers: CIMultiDictProxy[str]
     peername: object
     call: Call | None
+
+    @property
+    def is_known_version(self) -> bool:
+        """True if the request line has a version of HTTP that is served."""
+        return True
 
     @property
     @abstractmethod

@@ -167,6 +167,12 @@ class Responses:
         text += f"{connection}{self._always_text}Date: {date}\r\n\r\n"
         return text.encode("latin-1")
 
+    def headers(self, answer: Answer) -> HeaderList:
+        """Returns all headers of an answer but those that its host adds."""
+        status, headers, body = answer
+        length = [] if status in _NO_LENGTH else [("Content-Length", str(len(body)))]
+        return [*headers, *length, *self.always]
+
     def one_piece(self, answer: Answer) -> web.StreamResponse:
         """Makes an answer for aiohttp's part of our own listener."""
         return OnePiece(answer, self)

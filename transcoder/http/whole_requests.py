@@ -141,7 +141,6 @@ class WholeRequest(Request):
 
     has_body: bool
     is_begun: bool
-    version = HttpVersion11
     has_arrived = True
     is_read = True
 

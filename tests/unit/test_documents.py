@@ -219,6 +219,28 @@ def test_names_in_documents_exist(
     refuse([fault for part in found for fault in check(part)])
 
 
+def linked(page: Path) -> Iterator[Path]:
+    """Yields the documents that a page links to; a folder stands for all of its own."""
+    for link in links(page):
+        target = (page.parent / link.text.partition("#")[0]).resolve()
+        is_folder = target.is_dir() and not link.text.startswith("#")
+        yield from files(".md", folder=target) if is_folder else [target]
+
+
+def test_every_page_is_reached_from_the_start_page() -> None:
+    start = ROOT / "docs/README.md"
+    reached, ahead = {start}, [start]
+    while ahead:
+        found = {page for page in linked(ahead.pop()) if page.suffix == ".md" and page.is_file()}
+        found -= reached
+        reached |= found
+        ahead += found
+    pages = set(files(".md", folder=ROOT / "docs"))
+    assert len(pages) > 50
+    unlinked = sorted(page.relative_to(ROOT).as_posix() for page in pages - reached)
+    refuse([f"docs/README.md: no way from here to {page}" for page in unlinked])
+
+
 HERE = ROOT / "docs/api.md"
 
 

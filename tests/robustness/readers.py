@@ -7,7 +7,6 @@ import math
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,9 +16,9 @@ from google.protobuf import json_format
 from tests.proto.echo_pb2 import CASE_ENDLESS, EchoRequest
 from tests.robustness.raw import exchange, request
 from tests.robustness.scenario import Outcome, Scenario, at_most
+from tests.robustness.stream_hosts import Hosts, hosted
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT, SAY
-from tests.support.processes import Process
 
 READERS: Final = 100
 WRITE_TIMEOUT_S: Final = 30.0
@@ -75,49 +74,51 @@ def open_endless(address: str, name: str, form: str) -> socket.socket:
     return reader
 
 
-def stop_reading(readers: int, write_timeout_s: float) -> Stopped:
+def stop_reading(hosts: Hosts, readers: int, patience_s: float) -> Stopped:
     """Open streams, read the head of each, and wait until the server has enough of them."""
     good = call(SAY, EchoRequest(name="good"))
-    arguments = ["-m", "tests.robustness.stream_service", str(write_timeout_s), str(readers)]
-    with Process(arguments) as server, ThreadPoolExecutor(1) as executor:
-        address = server.line().strip()
-        exchange(address, good)
-        before_mib, more_mib = server.resident_mib(), 0.0
-        good_answers: set[int] = set()
-        connections = [
-            open_endless(address, str(number), _FORMS[number % len(_FORMS)])
-            for number in range(readers)
-        ]
-        stopped_at = time.monotonic()
-        over = executor.submit(server.line)
-        while not over.done() and time.monotonic() - stopped_at < write_timeout_s + PATIENCE_S:
-            more_mib = max(more_mib, server.resident_mib() - before_mib)
-            answer = exchange(address, good)
-            good_answers.add(0 if answer is None else answer.status)
-            wait([over], EVERY_S)
-        over_s = time.monotonic() - stopped_at if over.done() else math.inf
-        server.kill()  # which ends the wait for its line as well
-        for connection in connections:
-            connection.close()
+    address, process = hosts.front.address, hosts.front.process
+    exchange(address, good)
+    before, before_mib, more_mib = hosts.back.census(), process.resident_mib(), 0.0
+    good_answers: set[int] = set()
+    connections = [
+        open_endless(address, str(number), _FORMS[number % len(_FORMS)])
+        for number in range(readers)
+    ]
+    stopped_at, over_s, asked = time.monotonic(), math.inf, 0
+    while over_s == math.inf and time.monotonic() - stopped_at < patience_s:
+        more_mib = max(more_mib, process.resident_mib() - before_mib)
+        answer = exchange(address, good)
+        asked += 1
+        good_answers.add(0 if answer is None else answer.status)
+        time.sleep(EVERY_S)
+        if hosts.back.census().ended - before.ended - asked == readers:
+            over_s = time.monotonic() - stopped_at
+    for connection in connections:
+        connection.close()
     return Stopped(more_mib, over_s, good_answers)
 
 
 def stopped_readers(folder: Path) -> Iterator[Outcome]:
-    stopped = stop_reading(READERS, WRITE_TIMEOUT_S)
-    what = f"memory for {READERS} streams that nobody reads"
-    yield at_most(what, stopped.more_mib, MEMORY_MIB, "MiB more")
-    yield Outcome(
-        "all handlers cancelled and over after",
-        f"≤ {WRITE_TIMEOUT_S:g} s",
-        f"{stopped.over_s:.1f} s",
-        stopped.over_s <= WRITE_TIMEOUT_S + SLACK_S,
-    )
-    yield Outcome(
-        "good callers meanwhile",
-        "200",
-        ", ".join(map(str, sorted(stopped.good_answers))),
-        stopped.good_answers == {200},
-    )
+    for is_proxy in (False, True):
+        timeout = ("--write-timeout-s", f"{WRITE_TIMEOUT_S}")
+        with hosted(folder, *timeout, is_proxy=is_proxy) as hosts:
+            stopped = stop_reading(hosts, READERS, WRITE_TIMEOUT_S + PATIENCE_S)
+        where = ", forwarded to grpc.aio" if is_proxy else ""
+        what = f"memory for {READERS} streams that nobody reads{where}"
+        yield at_most(what, stopped.more_mib, MEMORY_MIB, "MiB more")
+        yield Outcome(
+            "all handlers cancelled and over after",
+            f"≤ {WRITE_TIMEOUT_S:g} s",
+            f"{stopped.over_s:.1f} s",
+            stopped.over_s <= WRITE_TIMEOUT_S + SLACK_S,
+        )
+        yield Outcome(
+            "good callers meanwhile",
+            "200",
+            ", ".join(map(str, sorted(stopped.good_answers))),
+            stopped.good_answers == {200},
+        )
 
 
 R22: Final = Scenario("R22", "readers of streams that stop reading", stopped_readers)

@@ -29,6 +29,7 @@ from tests.robustness.killed_commands import D4, D4_PG, R7, R7_PG
 from tests.robustness.killed_moves import D5
 from tests.robustness.killed_scripts import S2
 from tests.robustness.large_files import R33
+from tests.robustness.leaving_streams import R34
 from tests.robustness.lost_databases import P3, R2_PG
 from tests.robustness.moves import D6
 from tests.robustness.readers import R22
@@ -47,7 +48,7 @@ from tests.robustness.waiting_runs import S12
 from tests.robustness.web_servers import S11
 
 SCENARIOS: Final = (
-    *(R1, R7, R8, R11, R12, R13, R14, R15, R16, R17, R18, R19, R20, R21, R22, R33),
+    *(R1, R7, R8, R11, R12, R13, R14, R15, R16, R17, R18, R19, R20, R21, R22, R33, R34),
     *(S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12),
     *(D1, D2, D3, D4, D5, D6),
     *(

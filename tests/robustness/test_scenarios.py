@@ -14,6 +14,7 @@ from tests.robustness.killed_commands import kill_imports, kill_rebuilds
 from tests.robustness.killed_scripts import attack as attack_processes
 from tests.robustness.large_files import MORE_MAX_MIB as FILE_MORE_MAX_MIB
 from tests.robustness.large_files import PIECE_MAX_BYTES, move
+from tests.robustness.leaving_streams import leaving_streams
 from tests.robustness.raw import Client, request
 from tests.robustness.readers import stop_reading
 from tests.robustness.refused import GROWN_MAX_MIB, grown_mib, kinds
@@ -22,6 +23,7 @@ from tests.robustness.sites import Site
 from tests.robustness.slow import flood, raise_descriptor_limit
 from tests.robustness.slow_names import FETCH_MAX_S, SLOW_RUNS
 from tests.robustness.slow_names import attack as attack_by_names
+from tests.robustness.stream_hosts import hosted
 from tests.robustness.tokenless import beside, prepare
 from tests.robustness.unread_log import STOP_MAX_S, leave_unread
 from tests.robustness.web_servers import HEALTH_MAX_S
@@ -81,11 +83,20 @@ def test_slow_heads_are_cut_while_good_callers_are_answered(site: Site) -> None:
     assert len(latencies_s) > 100
 
 
-def test_readers_of_streams_that_stop_hold_little_and_are_cut() -> None:
-    stopped = stop_reading(20, 1.0)
-    assert stopped.over_s < 5
+@pytest.mark.parametrize("is_proxy", [False, True], ids=["in process", "forwarded"])
+def test_readers_of_streams_that_stop_hold_little_and_are_cut(
+    tmp_path: Path, *, is_proxy: bool
+) -> None:
+    with hosted(tmp_path, "--write-timeout-s", "1", is_proxy=is_proxy) as hosts:
+        stopped = stop_reading(hosts, 20, patience_s=30.0)
+    assert stopped.over_s < 30
     assert stopped.more_mib < 16
     assert stopped.good_answers == {200}
+
+
+def test_streams_of_every_form_that_leave_at_once_leave_nothing_behind(tmp_path: Path) -> None:
+    outcomes = list(leaving_streams(tmp_path, streams=160, wave=160))
+    assert [outcome for outcome in outcomes if not outcome.is_reached] == []
 
 
 def test_large_files_come_and_go_in_constant_memory() -> None:

@@ -1,0 +1,139 @@
+"""echo.v1.Echo and files.v1.Files on a free port, in a process that counts its calls.
+
+`stream_host transcoder` serves them by a Transcoder, `stream_host grpc` by grpc.aio, and
+`stream_host proxy --upstream ADDRESS` forwards calls to the latter. Prints its address, and a line
+of JSON at each SIGUSR1: the fields of `Census`. All but `grpc` run under uvloop, as advised.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import grpc
+import uvloop
+
+from tests.proto import echo_pb2, echo_pb2_grpc, files_pb2, files_pb2_grpc
+from tests.support.files_fixture import Files
+from tests.support.grpcweb_fixture import Echo
+from transcoder import Limits, Transcoder
+
+
+@dataclass(slots=True)
+class Census:
+    """The calls of a process.
+
+    Attributes:
+        begun: handlers that were called.
+        cancelled: those that were cancelled.
+        ended: those that are over, cancelled ones too.
+        tasks: of the event loop, now.
+    """
+
+    begun: int = 0
+    cancelled: int = 0
+    ended: int = 0
+    tasks: int = 0
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        self.begun += 1
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+        finally:
+            self.ended += 1
+
+
+class Counting(grpc.aio.ServerInterceptor):
+    """Counts the calls of all handlers."""
+
+    def __init__(self, census: Census) -> None:
+        self._census = census
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        handler = await continuation(details)
+        if handler is None:
+            return None
+        kinds = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+        kind = next(each for each in kinds if getattr(handler, each) is not None)
+        wrap = self._stream if kind.endswith("_stream") else self._unary
+        return handler._replace(**{kind: wrap(getattr(handler, kind))})
+
+    def _unary(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(request: object, context: object) -> object:
+            with self._census.noted():
+                return await function(request, context)
+
+        return call
+
+    def _stream(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(request: object, context: object) -> AsyncIterator[object]:
+            with self._census.noted():
+                async with contextlib.aclosing(function(request, context)) as responses:
+                    async for response in responses:
+                        yield response
+
+        return call
+
+
+def _register(server: Any) -> None:
+    echo_pb2_grpc.add_EchoServicer_to_server(Echo(), server)
+    files_pb2_grpc.add_FilesServicer_to_server(Files(), server)
+
+
+@asynccontextmanager
+async def _serving(arguments: argparse.Namespace, census: Census) -> AsyncIterator[str]:
+    interceptors = [Counting(census)]
+    if arguments.kind == "grpc":
+        server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
+        _register(server)
+        port = server.add_insecure_port(f"127.0.0.1:{arguments.port}")
+        await server.start()
+        yield f"127.0.0.1:{port}"
+        return
+    limits = Limits(write_timeout_s=arguments.write_timeout_s)
+    if arguments.kind == "proxy":
+        files = [echo_pb2.DESCRIPTOR, files_pb2.DESCRIPTOR]
+        transcoder = Transcoder.proxy(arguments.upstream, files=files, limits=limits)
+    else:
+        transcoder = Transcoder(interceptors=interceptors, limits=limits)
+        _register(transcoder)
+    yield await transcoder.start("127.0.0.1:0")
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    census = Census()
+
+    def tell() -> None:
+        census.tasks = len(asyncio.all_tasks())
+        print(json.dumps(asdict(census)), flush=True)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)
+    async with _serving(arguments, census) as address:
+        print(address, flush=True)
+        await asyncio.Event().wait()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=["transcoder", "grpc", "proxy"])
+    parser.add_argument("--upstream", default="", help="of a proxy")
+    parser.add_argument("--port", type=int, default=0, help="of grpc")
+    parser.add_argument("--write-timeout-s", type=float, default=Limits().write_timeout_s)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    given = _arguments()
+    run = asyncio.run if given.kind == "grpc" else uvloop.run
+    run(main(given))

@@ -1,12 +1,13 @@
-"""Serves a gRPC server in another process from the command line, or reads its services once.
+"""Serves gRPC servers in other processes from the command line, or reads their services once.
 
 Rule: this file knows no arguments of the command, `cli` reads them.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import ssl
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import grpc
 from google.protobuf.descriptor import FileDescriptor
@@ -17,51 +18,29 @@ from transcoder.backends.reflection import Reflected, reflect
 from transcoder.descriptor_sets import build
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gateway:
-    """A server, and how it is served.
+class Server(NamedTuple):
+    """A gRPC server, and what is served of it.
 
     Attributes:
-        target: the address of the server, as grpc names it.
-        credentials: of TLS to the server; None for none.
+        target: its address, as grpc names it.
+        services: full names; empty for all that no other server has.
         files: those that declare its services; empty to ask the server.
-        listen: the address to serve at.
-        prefix: before its REST routes.
-        service_config: the path of a google.api.Service; None for annotations alone.
-        strict: refuse what would be ignored.
-        cors_origins: origins whose pages may call.
     """
 
     target: str
-    credentials: grpc.ChannelCredentials | None
+    services: Collection[str]
     files: Sequence[FileDescriptor]
-    listen: str
-    prefix: str
-    service_config: str | None
-    strict: bool
-    cors_origins: Sequence[str]
 
 
-def serve(gateway: Gateway) -> None:
+def serve(transcoder: Transcoder, listen: str, tls: ssl.SSLContext | None) -> None:
     """Serves until SIGTERM or SIGINT; logs to standard error.
 
     Raises:
-        SchemaError: an option is invalid, or a service cannot be served.
+        SchemaError: an option does not fit the services.
         OSError: the address cannot be bound.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    transcoder = Transcoder(
-        service_config=gateway.service_config,
-        strict=gateway.strict,
-        cors_origins=gateway.cors_origins,
-    )
-    transcoder.forward(
-        gateway.target,
-        credentials=gateway.credentials,
-        files=gateway.files,
-        prefix=gateway.prefix,
-    )
-    asyncio.run(transcoder.serve(gateway.listen))
+    asyncio.run(transcoder.serve(listen, ssl=tls))
 
 
 def files_of(target: str, credentials: grpc.ChannelCredentials | None) -> list[FileDescriptor]:

@@ -11,7 +11,6 @@ import argparse
 import ast
 import dataclasses
 import inspect
-import itertools
 import re
 import sys
 import textwrap
@@ -20,6 +19,7 @@ from typing import Final, NamedTuple, get_args
 
 from transcoder.app import Transcoder
 from transcoder.cli import parser
+from transcoder.field_texts import documented_fields
 from transcoder.http.http2_pipes import Http2Pipes
 
 _TOP: Final = """\
@@ -107,18 +107,16 @@ def options(options_class: type) -> list[_Option]:
     Raises:
         LookupError: a field has no text.
     """
-    (body,) = (each.body for each in _parsed(options_class) if isinstance(each, ast.ClassDef))
     fields = {each.name: each for each in dataclasses.fields(options_class)}
     return [
         _option(
             f"{options_class.__name__}: {name}",
             statement.annotation,
-            _text_of(below),
+            text,
             _default_of(fields[name]),
         )
-        for statement, below in itertools.pairwise((*body, None))
-        if isinstance(statement, ast.AnnAssign)
-        and (name := ast.unparse(statement.target)) in fields
+        for statement, text in documented_fields(options_class)
+        if (name := ast.unparse(statement.target)) in fields
     ]
 
 
@@ -135,9 +133,9 @@ def command_arguments(of: argparse.ArgumentParser) -> Iterator[_Option]:
         name = f"{', '.join(action.option_strings)} {value}".strip()
         if not action.help:
             raise LookupError(f"{of.prog} {name}: expected a help text, got none")
-        default = action.default if action.option_strings else None
-        shown = "" if default in (None, False, "") else str(default)
-        yield _Option(name, "", shown, action.help % {**vars(action), "prog": of.prog})
+        text = action.help % {**vars(action), "prog": of.prog}
+        meaning, _, default = text.partition(" (default: ")
+        yield _Option(name, "", default.removesuffix(")"), meaning)
 
 
 def _option_classes() -> list[type]:
@@ -171,15 +169,8 @@ def _alike(title: str) -> str:
     return f"\n`Transcoder.{alike.__name__}` takes the same but {named}{more}.\n"
 
 
-def _parsed(source: Callable[..., object] | type) -> list[ast.stmt]:
+def _parsed(source: Callable[..., object]) -> list[ast.stmt]:
     return ast.parse(textwrap.dedent(inspect.getsource(source))).body
-
-
-def _text_of(statement: ast.stmt | None) -> str | None:
-    """Returns the text that a statement is, if it is one."""
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-        return str(statement.value.value)
-    return None
 
 
 def _default_of(field: "dataclasses.Field[object]") -> object:

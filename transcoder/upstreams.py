@@ -67,6 +67,7 @@ class Upstreams:
         self._register = register
         self._all: list[Upstream] = []
         self._unread: list[_Forwarded] = []
+        self._named: set[str] = set()
         self._reading: asyncio.Task[None] | None = None
 
     def add(
@@ -84,6 +85,7 @@ class Upstreams:
         Raises:
             SchemaError: a service cannot be served or is not declared, or there is none.
         """
+        self._named.update(services)
         forwarded = _Forwarded(Upstream(upstream, credentials=credentials), services, prefix)
         if files or descriptor_set is not None:
             declared = (
@@ -130,7 +132,8 @@ class Upstreams:
         try:
             told = await reflect(forwarded.upstream)
             built = build(told.files, f"reflection of {target}")
-            names = forwarded.services or told.services
+            # A service that is named for a server is that one's, whatever others tell.
+            names = forwarded.services or [n for n in told.services if n not in self._named]
             self._serve(forwarded, built, only=names)
         except (UnansweredError, SchemaError) as fault:
             logger.warning("cannot serve the services of %s: %s", target, fault)
@@ -143,10 +146,10 @@ class Upstreams:
         forwarded: _Forwarded,
         declared: Sequence[FileDescriptor],
         *,
-        only: Collection[str] = (),
+        only: Collection[str] | None = None,
     ) -> None:
         pools = {service: file.pool for file in declared for service in services_in([file])}
-        names = only or forwarded.services or pools
+        names = (forwarded.services or pools) if only is None else only
         for service in names:
             if service not in pools:
                 expected = "a service of the files or the descriptor set"

@@ -191,3 +191,27 @@ async def test_a_service_that_is_not_declared_is_refused() -> None:
         Transcoder().forward(
             "127.0.0.1:1", descriptor_set=descriptor_set(), services=["shop.v1.Till"]
         )
+
+
+async def test_a_service_that_is_named_for_a_server_is_not_taken_from_another() -> None:
+    asked, named = Shop(), Shop()
+    first, first_port = await serving(asked, reflection="v1")
+    second, second_port = await serving(named, reflection="v1")
+    transcoder = Transcoder()
+    transcoder.forward(f"127.0.0.1:{first_port}")
+    transcoder.forward(f"127.0.0.1:{second_port}", services=["shop.v1.Shop"])
+    address = await transcoder.start("127.0.0.1:0")
+    try:
+        async with aiohttp.ClientSession(f"http://{address}") as session:
+            async with asyncio.timeout(30):
+                while (await session.get("/readyz")).status != 200:
+                    await asyncio.sleep(0.05)
+            headers = {"Grpc-Timeout": "30S"}
+            async with session.get("/v1/items/pen", headers=headers) as answer:
+                assert await answer.json() == {"name": "pen"}
+    finally:
+        await transcoder.stop()
+        await first.stop(None)
+        await second.stop(None)
+    assert asked.remaining_s is None
+    assert named.remaining_s is not None

@@ -2,16 +2,22 @@
 
 import asyncio
 import signal
+import ssl
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import grpc
 import pytest
 import pytest_asyncio
+from aiohttp import TCPConnector
 
-from tests.support.certificates import Authority
+from tests.proto import echo_pb2_grpc
+from tests.proto.echo_pb2 import EchoReply, EchoRequest
+from tests.support.certificates import Authority, Pair
 from tests.support.processes import ROOT
 from tests.support.remote_shop import Shop, serving
 from tests.support.tables import cases
@@ -58,6 +64,100 @@ async def test_one_command_serves_a_server_that_has_reflection(target: str) -> N
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+class SlowShop(Shop):
+    """Answers when it is told to.
+
+    Attributes:
+        is_asked: set by the first call.
+        may_answer: what calls wait for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def get(self, request: bytes, context: Any) -> bytes:
+        self.is_asked.set()
+        await self.may_answer.wait()
+        return await super().get(request, context)
+
+
+async def test_several_servers_are_served_by_tls_until_their_calls_have_ended(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.pair("server")
+    own = authority.pair("client")
+    shop = SlowShop()
+    shops, shop_port = await serving(shop, reflection="v1", tls=pair, clients_of=authority)
+    echoes, echo_port = await serving_echo(pair)
+    options = [
+        *("--route", f"echo.v1.Echo=127.0.0.1:{echo_port}", "--max-body-bytes", "40"),
+        *("--server-ca", str(authority.path)),
+        *("--server-cert", str(own.certificate), "--server-key", str(own.key)),
+        *pair.options,
+        *("--tls-client-ca", str(authority.path), "--openapi-title", "Both"),
+    ]
+    target = f"127.0.0.1:{shop_port}"
+    process = await started("tests.proto.echo_pb2", target, "--listen", "127.0.0.1:0", *options)
+    trusted = TCPConnector(ssl=authority.client_context(own))
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            url = f"https://{await log_until(process, 'INFO listening on ')}"
+            async with aiohttp.ClientSession(url, connector=trusted) as client:
+                while (await client.get("/readyz")).status != 200:
+                    await asyncio.sleep(0.1)
+                async with client.post("/echo.v1.Echo/Say", json={"count": 7}) as answer:
+                    assert await answer.json() == {"index": 7}
+                async with client.post("/echo.v1.Echo/Say", json={"name": "n" * 40}) as answer:
+                    assert answer.status == 413
+                async with client.get("/openapi.json") as answer:
+                    document = await answer.json()
+                    assert document["info"]["title"] == "Both"
+                    assert {"/echo.v1.Echo/Say", "/v1/items/{name}"} <= document["paths"].keys()
+                call = asyncio.create_task(client.get("/v1/items/pen"))
+                await shop.is_asked.wait()
+                process.send_signal(signal.SIGTERM)
+                await refused(url, authority.client_context(own))
+                shop.may_answer.set()
+                assert await (await call).json() == {"name": "pen"}
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await shops.stop(None)
+        await echoes.stop(None)
+
+
+async def refused(url: str, tls: ssl.SSLContext) -> None:
+    """Waits until connections are refused."""
+    while True:
+        try:
+            async with aiohttp.ClientSession(connector=TCPConnector(ssl=tls)) as client:
+                await client.get(f"{url}/healthz")
+        except aiohttp.ClientConnectionError:
+            return
+        await asyncio.sleep(0.05)
+
+
+class Echo(echo_pb2_grpc.EchoServicer):
+    """Answers the count of a request as the index."""
+
+    async def Say(self, request: EchoRequest, context: Any) -> EchoReply:
+        return EchoReply(index=request.count)
+
+
+async def serving_echo(tls: Pair) -> tuple[grpc.aio.Server, int]:
+    server: Any = grpc.aio.server()
+    echo_pb2_grpc.add_EchoServicer_to_server(Echo(), server)
+    pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+    await server.start()
+    return server, port
 
 
 async def log_until(process: Process, text: str) -> str:

@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import aio
 
-from tests.support.certificates import Pair
+from tests.support.certificates import Authority, Pair
 
 SHOP: Final = """
 name: "shop/v1/shop.proto" package: "shop.v1" syntax: "proto3"
@@ -73,7 +73,13 @@ class Shop:
 
 
 async def serving(
-    shop: Shop, port: int = 0, *, reflection: str = "", too: str = "", tls: Pair | None = None
+    shop: Shop,
+    port: int = 0,
+    *,
+    reflection: str = "",
+    too: str = "",
+    tls: Pair | None = None,
+    clients_of: Authority | None = None,
 ) -> tuple[grpc.aio.Server, int]:
     """Serves on a port.
 
@@ -83,6 +89,7 @@ async def serving(
         reflection: the version of it that is served.
         too: a service of which reflection tells, but not of its file.
         tls: a certificate; without it there is no TLS.
+        clients_of: an authority; clients then need a certificate of it.
     """
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     handlers: Any = {"Get": grpc.unary_unary_rpc_method_handler(shop.get)}
@@ -95,7 +102,9 @@ async def serving(
         port = server.add_insecure_port(address)
     else:
         pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
-        port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        authorities = None if clients_of is None else clients_of.path.read_bytes()
+        credentials = grpc.ssl_server_credentials([pair], authorities, clients_of is not None)
+        port = server.add_secure_port(address, credentials)
     await server.start()
     return server, port
 

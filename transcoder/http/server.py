@@ -102,7 +102,7 @@ class Listener:
             OSError: the address cannot be bound.
         """
         path = socket_path_of(address)
-        host, port = _parse(address) if path is None else ("", 0)
+        host, port = parsed_address(address) if path is None else ("", 0)
         # With asyncio's 100, a burst makes callers wait a second for their second SYN (R19).
         backlog = self._connections.maximum = _room_for(self._limits.connections_max)
         if path is not None:
@@ -161,7 +161,12 @@ class Listener:
         await self._connections.drain()
 
 
-def _parse(address: str) -> tuple[str | None, int]:
+def parsed_address(address: str) -> tuple[str | None, int]:
+    """Returns the host of an address, None for every interface, and the port.
+
+    Raises:
+        SchemaError: this is no address.
+    """
     found = _LISTEN_ADDRESS.fullmatch(address)
     if found is None or int(found["port"]) > _PORT_MAX or not _may_be_host(found["host"] or ""):
         raise SchemaError(f"address {address!r}: expected host:port, [v6]:port or unix:path")

@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor, OneofDescriptor
 from google.protobuf.descriptor_pb2 import FieldOptions, OneofOptions
 from google.protobuf.message import Message
 
+from transcoder.openapi.defaults import may_be_empty, refuses_default
 from transcoder.openapi.values import Schema
 
 _RULES: Final = frozenset({"validate.rules", "buf.validate.field"})
@@ -79,7 +80,7 @@ def notes_of(field: FieldDescriptor) -> FieldNotes:
     for rules in _extensions(options, _RULES):
         keywords |= _keywords(rules)
         elements |= _element_keywords(rules)
-        is_required |= _is_set(rules, "required")
+        is_required |= _is_set(rules, "required") or refuses_default(field, rules)
     return FieldNotes(keywords, elements, is_required)
 
 
@@ -108,7 +109,7 @@ def _keywords(rules: Any) -> Schema:  # noqa: ANN401  a message of either file
         return {}
     made: Schema = {}
     of_kind = getattr(rules, kind)
-    if _is_set(of_kind, "ignore_empty"):
+    if may_be_empty(rules):
         return {}
     by_rule = _KEYWORDS.get(kind, {})
     for rule, value in of_kind.ListFields():

@@ -39,10 +39,13 @@ def request_body(route: Route, schemas: Schemas) -> Schema | None:
     if rule.body != "*":
         field = request.fields_by_name[rule.body]
         schema, held = schemas.of_field(field), field.message_type
+        is_required = schemas.is_required(field)
     elif bound:
         schema, held = schemas.of_fields(request, without=bound), request
+        is_required = schemas.requires_any(request, without=bound)
     else:
         schema, held = schemas.of_message(request), request
+        is_required = schemas.requires_any(request)
     if route.method.client_streaming:
         content: Schema = {
             NDJSON: {"schema": schema},
@@ -52,7 +55,7 @@ def request_body(route: Route, schemas: Schemas) -> Schema | None:
     content = {JSON_TYPE: {"schema": schema}}
     if route.binder.form is not None and held is not None:
         content[_FORM_TYPE] = {"schema": _of_form(held, bound, schemas)}
-    return {"content": content}
+    return {"content": content} | ({"required": True} if is_required else {})
 
 
 def responses(route: Route, schemas: Schemas, error: Schema) -> Schema:

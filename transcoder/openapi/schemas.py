@@ -75,6 +75,12 @@ class Schemas:
         """True if each message has the field."""
         return self._notes_of(field).is_required
 
+    def requires_any(self, message: Descriptor, *, without: Collection[str] = ()) -> bool:
+        """True if the message without fields is refused; `without` are not looked at."""
+        fields = [field for field in message.fields if field.name not in without]
+        oneofs = [oneof for oneof in message.oneofs if {*oneof.fields} <= {*fields}]
+        return any(map(self.is_required, fields)) or any(map(is_required_oneof, oneofs))
+
     def of_fields(self, message: Descriptor, *, without: Collection[str] = ()) -> Schema:
         """Returns the schema of an object of the fields of a message.
 

@@ -27,8 +27,16 @@ _UINT32: Final[Schema] = {
     "minimum": 0,
     "maximum": 2**32 - 1,
 }
-_INT64: Final[Schema] = {"type": "string", "format": "int64", "pattern": "^-?[0-9]{1,19}$"}
-_UINT64: Final[Schema] = {"type": "string", "format": "uint64", "pattern": "^[0-9]{1,20}$"}
+_INT64: Final[Schema] = {
+    "type": "string",
+    "format": "int64",
+    "pattern": "^(0|-?([1-9][0-9]{0,17}|[1-8][0-9]{18}|9[0-2][0-9]{17}))$",
+}
+_UINT64: Final[Schema] = {
+    "type": "string",
+    "format": "uint64",
+    "pattern": "^(0|[1-9][0-9]{0,18}|1[0-8][0-9]{18})$",
+}
 _NO_NUMBERS: Final[Schema] = {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}
 _DOUBLE: Final[Schema] = {"anyOf": [{"type": "number", "format": "double"}, _NO_NUMBERS]}
 _FLOAT: Final[Schema] = {"anyOf": [{"type": "number", "format": "float"}, _NO_NUMBERS]}
@@ -89,12 +97,12 @@ MAP_KEYS: Final[Mapping[int, Schema]] = (
         FieldDescriptor.TYPE_STRING: {},
     }
     | {
-        kind: {"pattern": "^-?[0-9]+$"}
+        kind: {"pattern": "^(0|-?[1-9][0-9]*)$"}
         for kind, schema in SCALARS.items()
         if schema in (_INT32, _INT64)
     }
     | {
-        kind: {"pattern": "^[0-9]+$"}
+        kind: {"pattern": "^(0|[1-9][0-9]*)$"}
         for kind, schema in SCALARS.items()
         if schema in (_UINT32, _UINT64)
     }

@@ -127,10 +127,12 @@ def test_a_rule_is_a_keyword(number: int, keywords: dict[str, Any]) -> None:
 def test_a_message_has_the_rules_of_its_fields() -> None:
     document = document_of("test.ruled.Rules")
     schema = document["components"]["schemas"]["test.ruled.Ruled"]
-    assert schema["required"] == ["f2", "f8"]
+    assert schema["required"] == ["f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8"]
     assert schema["properties"]["f7"]["items"] == {"type": "string", "maxLength": 5}
     assert schema["allOf"] == [{"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}]
-    assert document["paths"]["/test.ruled.Rules/Rule"]["post"]["deprecated"] is True
+    operation = document["paths"]["/test.ruled.Rules/Rule"]["post"]
+    assert operation["deprecated"] is True
+    assert operation["requestBody"]["required"] is True
 
 
 def test_rules_of_protoc_gen_validate_are_read_too() -> None:

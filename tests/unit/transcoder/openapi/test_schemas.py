@@ -20,7 +20,11 @@ DOUBLE = {
         {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]},
     ]
 }
-INT64 = {"type": "string", "format": "int64", "pattern": "^-?[0-9]{1,19}$"}
+INT64 = {
+    "type": "string",
+    "format": "int64",
+    "pattern": "^(0|-?([1-9][0-9]{0,17}|[1-8][0-9]{18}|9[0-2][0-9]{17}))$",
+}
 COLOR = {"$ref": "#/components/schemas/everything.v1.Color"}
 PART = {"$ref": "#/components/schemas/everything.v1.Part"}
 
@@ -83,7 +87,7 @@ def schema_of(json: JsonOptions = JsonOptions()) -> dict[str, Any]:  # noqa: B00
             {
                 "type": "object",
                 "additionalProperties": INT64,
-                "propertyNames": {"pattern": "^-?[0-9]+$"},
+                "propertyNames": {"pattern": "^(0|-?[1-9][0-9]*)$"},
             },
         ),
         "keys that are bools": (
@@ -142,6 +146,9 @@ def test_options_of_json_change_names_and_enums() -> None:
     "instance",
     {
         "an int64 that is a number": {"anInt64": 1},
+        "an int64 with a leading zero": {"anInt64": "08"},
+        "an int64 out of range": {"anInt64": "10000000000000000000"},
+        "a uint64 out of range": {"aUint64": "20000000000000000000"},
         "an int32 out of range": {"anInt32": 2**31},
         "a uint32 below zero": {"aUint32": -1},
         "an unknown enum": {"color": "COLOR_NONE"},

@@ -7,6 +7,7 @@ Content-Length, or is chunked without trailer fields.
 
 import asyncio
 import re
+import time
 from typing import Final, Protocol
 
 from tests.bench.load import Load
@@ -159,3 +160,17 @@ class HttpConnection(asyncio.Protocol):
         load.in_flight -= 1
         if not load.in_flight:
             load.idle.set()
+
+
+class Timed(HttpConnection):
+    """Keeps what each call took."""
+
+    __slots__ = ("_asked_at",)
+
+    def _write(self, request: bytes) -> None:
+        self._asked_at = time.perf_counter()
+        super()._write(request)
+
+    def _answered(self, body: bytes) -> None:
+        self._load.took_s.append(time.perf_counter() - self._asked_at)
+        super()._answered(body)

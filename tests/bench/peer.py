@@ -10,10 +10,8 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from tests.support.envoy import JSON, TYPES
-from zitadel import management_pb2
 
 _HTTP: Final = f"{TYPES}.filters.http"
-_FILE: Final = management_pb2.DESCRIPTOR
 
 GRPC_WEB: Final[JSON] = {
     "name": "envoy.filters.http.grpc_web",
@@ -21,10 +19,10 @@ GRPC_WEB: Final[JSON] = {
 }
 
 
-def json_transcoder() -> JSON:
-    """The filter that serves ManagementService at the paths of its google.api.http rules."""
+def json_transcoder(file: FileDescriptor) -> JSON:
+    """Returns the filter that serves a file's services, by their google.api.http rules or names."""
     files: dict[str, FileDescriptor] = {}
-    _add_imports_first(_FILE, files)
+    _add_imports_first(file, files)
     described = FileDescriptorSet()
     for file in files.values():
         file.CopyToProto(described.file.add())
@@ -33,7 +31,8 @@ def json_transcoder() -> JSON:
         "typed_config": {
             "@type": f"{_HTTP}.grpc_json_transcoder.v3.GrpcJsonTranscoder",
             "proto_descriptor_bin": base64.b64encode(described.SerializeToString()).decode("ascii"),
-            "services": [service.full_name for service in _FILE.services_by_name.values()],
+            "services": [service.full_name for service in file.services_by_name.values()],
+            "auto_mapping": True,
         },
     }
 

@@ -9,14 +9,13 @@ Rule 2: the service and its processes for scripts have every core, and the clien
 
 import functools
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from server.scripts.host import contexts
 from tests.bench.callers import REST_PREFIX, http_request
-from tests.bench.http1 import HttpConnection
+from tests.bench.http1 import Timed
 from tests.bench.load import Connection, Load, Measured
 from tests.bench.servers import Servers
 from tests.bench.work import Open, Ratio, Work, connect
@@ -68,20 +67,6 @@ class Running:
             )
 
         return open_connections
-
-
-class Timed(HttpConnection):
-    """Keeps what each call took."""
-
-    __slots__ = ("_asked_at",)
-
-    def _write(self, request: bytes) -> None:
-        self._asked_at = time.perf_counter()
-        super()._write(request)
-
-    def _answered(self, body: bytes) -> None:
-        self._load.took_s.append(time.perf_counter() - self._asked_at)
-        super()._answered(body)
 
 
 class Runner:

@@ -28,6 +28,7 @@ from tests.proto.echo_pb2_grpc import add_EchoServicer_to_server
 from tests.proto.files_pb2_grpc import add_FilesServicer_to_server
 from tests.support import composition
 from tests.support.grpcweb_fixture import REPEAT, Echo
+from transcoder import Transcoder
 from zitadel import management_pb2, management_pb2_grpc
 
 
@@ -91,6 +92,26 @@ async def native(folder: Path) -> None:
     await server.stop(1)
 
 
+async def proxy(folder: Path, upstream: str) -> None:
+    """Serves the methods of a gRPC server."""
+    await _transcode(Transcoder.proxy(upstream, files=[management_pb2.DESCRIPTOR]))
+
+
+async def inprocess(folder: Path) -> None:
+    """Serves the servicer by a Transcoder alone, without the interceptors of the service."""
+    transcoder = Transcoder()
+    management_pb2_grpc.add_ManagementServiceServicer_to_server(
+        Constant(),
+        transcoder,  # type: ignore[arg-type]  # has what they call
+    )
+    await _transcode(transcoder)
+
+
+async def _transcode(transcoder: Transcoder) -> None:
+    await _until_asked({"http": await transcoder.start("127.0.0.1:0")})
+    await transcoder.stop()
+
+
 async def connectrpc(folder: Path) -> None:
     """Serves the same servicer by connectrpc."""
     await _on_uvicorn(connect.Application(Constant().ReactivateAction))
@@ -141,9 +162,11 @@ def _streams_beside() -> Iterator[None]:
         yield
 
 
-SERVERS: Final[Mapping[str, Callable[[Path], Awaitable[None]]]] = {
+SERVERS: Final[Mapping[str, Callable[..., Awaitable[None]]]] = {
     "bare": bare,
     "native": native,
+    "proxy": proxy,
+    "inprocess": inprocess,
     "connectrpc": connectrpc,
     "fastapi": fastapi,
     "constant": constant,
@@ -159,9 +182,9 @@ async def _until_asked(addresses: Mapping[str, str]) -> None:
     await asked.wait()
 
 
-async def main(name: str, folder: Path) -> None:
-    await SERVERS[name](folder)
+async def main(name: str, folder: Path, *given: str) -> None:
+    await SERVERS[name](folder, *given)
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], Path(sys.argv[2])))
+    uvloop.run(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]))

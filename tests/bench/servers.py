@@ -4,15 +4,17 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from tests.bench import go_gateway, peer
+from tests.proto import echo_pb2
 from tests.support.envoy import JSON, start_envoy
 from tests.support.postgresql import PostgresServer
 from tests.support.processes import Cores, Process, cpu_seconds_of, pinned
 from tests.support.real_server import RealServer
+from zitadel import management_pb2
 
 WORKERS: Final = 2
 SIZES: Final = (100, 100_000)
@@ -21,6 +23,9 @@ LARGE_ORG: Final = 100
 LARGE_ORGS: Final = 10_000
 LARGE_SEED_S: Final = 60.0
 """To close, once its ids are printed."""
+
+FRONT: Final = "-front"
+"""At the end of a proxy's name: the same proxy, of which its own process alone is counted."""
 
 SCRIPTS_READY: Final = "script workers are ready"
 READY_MAX_S: Final = 10.0
@@ -32,7 +37,7 @@ class Target:
     """A server that answers; an address is empty where it does not listen.
 
     Attributes:
-        pids: of all processes that have a part in an answer.
+        pids: of all processes that have a part in an answer, a proxy's before its server's.
     """
 
     pids: tuple[int, ...]
@@ -169,13 +174,26 @@ class Servers:
         return self._targets[name]
 
     def _started(self, name: str) -> Target:
+        if name.endswith(FRONT):
+            proxy = self.target(name.removesuffix(FRONT))
+            return replace(proxy, pids=proxy.pids[:1])
+        methods = peer.json_transcoder(management_pb2.DESCRIPTOR)
         match name:
             case "envoy-web":
                 return self._behind_envoy(name, peer.GRPC_WEB, self.target("native"))
+            case "envoy-web-go":
+                return self._behind_envoy(name, peer.GRPC_WEB, self.target("go"))
             case "envoy-json":
-                return self._behind_envoy(name, peer.json_transcoder(), self.target("native"))
+                return self._behind_envoy(name, methods, self.target("native"))
             case "envoy-json-go":
-                return self._behind_envoy(name, peer.json_transcoder(), self.target("go"))
+                return self._behind_envoy(name, methods, self.target("go"))
+            case "envoy-json-stream":
+                streams = peer.json_transcoder(echo_pb2.DESCRIPTOR)
+                return self._behind_envoy(name, streams, self.target("native"))
+            case "proxy":
+                upstream = self.target("go")
+                proxy = self._start(name, upstream.grpc)
+                return Target((*proxy.pids, *upstream.pids), proxy.http)
             case "go":
                 return self._in_go("grpc")
             case "gateway":
@@ -213,18 +231,18 @@ class Servers:
         given: dict[str, str] = json.loads(process.line())
         return Target((process.pid,), given.get("http", ""), given.get("grpc", ""))
 
-    def _start(self, name: str) -> Target:
+    def _start(self, name: str, *given: str) -> Target:
         log = self._folder / f"{name}.log"
         with log.open("wb") as errors:
-            arguments = ["-m", "tests.bench.serve", name, str(self._folder / name)]
+            arguments = ["-m", "tests.bench.serve", name, str(self._folder / name), *given]
             process = Process(arguments, cores=self._cores, errors=errors)
         self._stack.enter_context(process)
         line = process.line()
         if not line:
             raise RuntimeError(f"server {name} did not start: {log.read_text(encoding='utf-8')}")
-        given: dict[str, str] = json.loads(line)
+        told: dict[str, str] = json.loads(line)
         return Target(
-            (process.pid,), given.get("http", ""), given.get("grpc", ""), given.get("token", "none")
+            (process.pid,), told.get("http", ""), told.get("grpc", ""), told.get("token", "none")
         )
 
 

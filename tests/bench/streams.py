@@ -1,6 +1,7 @@
-"""Measures streams as JSON, in each form and over Connect, against bare aiohttp.
+"""Measures streams as JSON, in each form and over Connect, against bare aiohttp and Envoy.
 
-The bare server writes the same bytes, message by message.
+The bare server writes the same bytes, message by message. Envoy's transcoder makes them of
+a stream of grpc.aio, as an array.
 """
 
 import base64
@@ -15,9 +16,9 @@ from tests.bench.callers import (
     connect_stream_request,
     http_request,
 )
-from tests.bench.ratios import cpu
+from tests.bench.ratios import cpu, times_less_cpu
 from tests.bench.servers import Servers
-from tests.bench.work import Open, Work, http
+from tests.bench.work import Open, Ratio, Work, http
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT
 
@@ -83,7 +84,7 @@ def _bare(servers: Servers, name: str, *, form: str) -> Open:
     return http(target.http, [StreamJson(target.token, form, BARE_PATH + form)])
 
 
-STREAMS: Final = tuple(
+_ROWS: Final = tuple(
     work
     for form in FORMS
     for work in (
@@ -103,14 +104,37 @@ STREAMS: Final = tuple(
         ),
     )
 )
+_ENVOY: Final = Work(
+    "stream-array-envoy",
+    "... Envoy's transcoder and grpc.aio, array (each message)",
+    "envoy-json-stream",
+    functools.partial(_ours, form="array"),
+    STREAM_MESSAGES,
+)
 
-RATIOS: Final = tuple(
-    cpu(
-        f"stream-{form}",
-        f"CPU, a JSON stream to bare, {form}",
-        f"stream-{form}",
-        f"stream-{form}-bare",
-        asked=ASKED,
-    )
-    for form in FORMS
+STREAMS: Final = (*_ROWS, _ENVOY)
+
+RATIOS: Final = (
+    *(
+        cpu(
+            f"stream-{form}",
+            f"CPU, a JSON stream to bare, {form}",
+            f"stream-{form}",
+            f"stream-{form}-bare",
+            asked=ASKED,
+        )
+        for form in FORMS
+    ),
+    times_less_cpu(
+        "stream-array-envoy-cpu",
+        "CPU, Envoy and grpc.aio to a JSON stream, array",
+        "stream-array",
+        _ENVOY.name,
+    ),
+    Ratio(
+        name=_ENVOY.name,
+        title=f"time, {STREAM_MESSAGES:,} messages as an array to Envoy and grpc.aio",
+        needs=frozenset({"stream-array", _ENVOY.name}),
+        of=lambda works: works["stream-array"].seconds / works[_ENVOY.name].seconds,
+    ),
 )

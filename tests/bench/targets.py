@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from server.scripts.host import contexts
+from tests.bench.http1 import Timed
 from tests.bench.load import Connection, Load, Measured
-from tests.bench.runs import FLOW, Timed, has_actions, name_of
+from tests.bench.runs import FLOW, has_actions, name_of
 from tests.bench.servers import Servers
 from tests.bench.work import Open, Ratio, Work, connect
 from tests.support.real_server import RealServer

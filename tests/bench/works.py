@@ -12,6 +12,7 @@ from tests.bench import (
     durable,
     files,
     lists,
+    proxies,
     runs,
     scale,
     streams,
@@ -85,6 +86,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
         _unprefixed_http,
     ),
     Work("json-envoy-go", "JSON, Envoy in front of grpc-go", "envoy-json-go", _unprefixed_http),
+    Work("json-proxy", "JSON, Transcoder.proxy in front of grpc-go", "proxy", _unprefixed_http),
     Work("json-fastapi", "JSON, FastAPI with pydantic on uvicorn", "fastapi", _constant_http),
     Work("json-envoy", "JSON, Envoy's transcoder and grpc.aio", "envoy-json", _unprefixed_http),
     Work("json-connect", "JSON, connectrpc on uvicorn", "connectrpc", _constant_connect),
@@ -104,6 +106,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
         _one_stream,
         STREAM_MESSAGES,
     ),
+    *proxies.PROXIES,
     *streams.STREAMS,
     *files.FILES,
     *websocket.SOCKETS,
@@ -152,6 +155,7 @@ RATIOS: Final[Sequence[Ratio]] = (
     times_less_cpu(
         "json-envoy-go", "CPU, Envoy and grpc-go to JSON unary", "json", "json-envoy-go"
     ),
+    cpu("json-proxy", "CPU, Transcoder.proxy and grpc-go to JSON unary", "json-proxy", "json"),
     times_less_cpu("json-fastapi", "CPU, FastAPI on uvicorn to JSON unary", "json", "json-fastapi"),
     times_less_cpu(
         "json-envoy",
@@ -177,6 +181,7 @@ RATIOS: Final[Sequence[Ratio]] = (
     times_less_cpu(
         "stream-envoy-cpu", "CPU, Envoy and grpc.aio to a gRPC-Web stream", "stream", "stream-envoy"
     ),
+    *proxies.FIGURES,
     *streams.RATIOS,
     *files.RATIOS,
     *websocket.RATIOS,

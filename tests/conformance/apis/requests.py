@@ -28,6 +28,7 @@ _WILDCARD: Final = re.compile(r"\*\*?")
 _SEGMENTS: Final = ("a", "a b", "é中😀", "100%", "a:b", "x?y#z", "~_.-+", "%2F", "a%20b", "-")
 _DEPTH: Final = 2
 _JSON: Final = "application/json"
+_PICTURE: Final = "image/png"
 _NO_QUERY: Final = frozenset({"Any", "ListValue", "Struct", "Value"})
 _TEXTUAL: Final = frozenset(
     {"Timestamp", "Duration", "FieldMask", "BoolValue", "BytesValue", "StringValue"}
@@ -64,6 +65,13 @@ class Requests:
         self._random = Random(number)  # noqa: S311  no secret
         packed: list[type[Message]] = [timestamp_pb2.Timestamp, wrappers_pb2.StringValue]
         self._maker = Maker(self._random, packed=packed)
+
+    def answer(self, message_type: type[Message]) -> Message:
+        """Makes an answer; that of bytes has a content type that HTTP knows."""
+        made: Any = self.message(message_type)
+        if made.DESCRIPTOR.full_name == HttpBody.DESCRIPTOR.full_name:
+            made.content_type = _PICTURE
+        return made  # type: ignore[no-any-return]
 
     def message(self, message_type: type[Message]) -> Message:
         """Makes a message that json_format can read again."""
@@ -116,7 +124,7 @@ class Requests:
         if held.DESCRIPTOR.full_name != HttpBody.DESCRIPTOR.full_name:
             return None
         held.Clear()
-        held.content_type, held.data = "image/png", self._random.randbytes(20)
+        held.content_type, held.data = _PICTURE, self._random.randbytes(20)
         return held.data, held.content_type
 
     def _fill(self, message: Any, names: Sequence[str], pattern: str) -> None:

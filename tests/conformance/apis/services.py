@@ -193,7 +193,7 @@ async def _call(
 ) -> str:
     """Returns what is wrong with a call; empty if nothing is."""
     handlers.calls.clear()
-    handlers.answer = requests.message(method.response_type)
+    handlers.answer = requests.answer(method.response_type)
     url = yarl.URL(made.target, encoded=True)
     headers = {"Content-Type": made.content_type} if made.body else {}
     async with session.request(made.verb, url, data=made.body or None, headers=headers) as answer:

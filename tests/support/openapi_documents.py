@@ -1,7 +1,12 @@
 """OpenAPI documents of services, without a server."""
 
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
+import google.api.http_pb2
 from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -15,6 +20,8 @@ from transcoder.registry import Registry, methods_of
 from transcoder.routing.service_config import ServiceConfig
 from zitadel import admin_pb2 as zitadel_admin_pb2
 from zitadel import management_pb2
+
+_GOOGLE: Final = Path(google.api.http_pb2.__file__).parents[2]
 
 FILES: Final = (
     *(awkward_pb2, echo_pb2, everything_pb2, files_pb2, operations_pb2),
@@ -46,3 +53,20 @@ def add_file(text: str) -> None:
     """Adds a FileDescriptorProto, in text format, to the pool that generated code fills."""
     file = text_format.Parse(text, descriptor_pb2.FileDescriptorProto())
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+
+
+def protoc(folder: Path, files: Mapping[str, str]) -> DescriptorPool:
+    """Compiles .proto files, given by name, in a folder; no code of them is imported."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    places = (f"-I{folder}", f"-I{_GOOGLE}")
+    out = folder / "all.binpb"
+    flags = ("--include_imports", f"--descriptor_set_out={out}")
+    command = [sys.executable, "-m", "grpc_tools.protoc", *places, *flags, *files]
+    subprocess.run(command, check=True)
+    pool = DescriptorPool()
+    for file in descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file:
+        pool.AddSerializedFile(file.SerializeToString())
+    return pool

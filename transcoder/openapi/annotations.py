@@ -1,8 +1,7 @@
 """Reads what options of a .proto say of a value: its rules, its behaviour, its deprecation.
 
 Follows google/api/field_behavior.proto, validate.proto of protoc-gen-validate, and
-buf/validate/validate.proto of protovalidate. The last two are read by their names, since neither
-is a dependency: rules that no imported module declares are not seen.
+buf/validate/validate.proto of protovalidate.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,14 +9,16 @@ from typing import Any, Final, NamedTuple
 
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import FieldDescriptor, OneofDescriptor
-from google.protobuf.descriptor_pb2 import FieldOptions, OneofOptions
 from google.protobuf.message import Message
 
 from transcoder.openapi.defaults import may_be_empty, refuses_default
+from transcoder.openapi.extensions import extensions_of
 from transcoder.openapi.values import Schema
 
-_RULES: Final = frozenset({"validate.rules", "buf.validate.field"})
-_ONEOF_RULES: Final = frozenset({"validate.required", "buf.validate.oneof"})
+_BEHAVIOR: Final = "google.api.field_behavior"
+_DEPRECATED: Final = "google.protobuf.FieldOptions.deprecated"
+_RULES: Final = ("validate.rules", "buf.validate.field")
+_ONEOF_RULES: Final = ("validate.required", "buf.validate.oneof")
 
 _RANGE: Final = {
     "gte": "minimum",
@@ -65,19 +66,18 @@ class FieldNotes(NamedTuple):
 
 def notes_of(field: FieldDescriptor) -> FieldNotes:
     """Returns what the options of a field say."""
-    # Parsed again: parsed before the module of an extension was imported, they lack it.
-    options = FieldOptions.FromString(field.GetOptions().SerializeToString())
-    behaviors = options.Extensions[field_behavior_pb2.field_behavior]
+    options = extensions_of(field)
+    behaviors = options.get(_BEHAVIOR, ())
     keywords: Schema = {}
     elements: Schema = {}
     is_required = field.is_required or field_behavior_pb2.REQUIRED in behaviors
-    if options.deprecated:
+    if options.get(_DEPRECATED):
         keywords["deprecated"] = True
     if field_behavior_pb2.OUTPUT_ONLY in behaviors:
         keywords["readOnly"] = True
     if field_behavior_pb2.INPUT_ONLY in behaviors:
         keywords["writeOnly"] = True
-    for rules in _extensions(options, _RULES):
+    for rules in _given(options, _RULES):
         keywords |= _keywords(rules)
         elements |= _element_keywords(rules)
         is_required |= _is_set(rules, "required") or refuses_default(field, rules)
@@ -86,17 +86,14 @@ def notes_of(field: FieldDescriptor) -> FieldNotes:
 
 def is_required_oneof(oneof: OneofDescriptor) -> bool:
     """True if a rule requires one of its fields."""
-    options = OneofOptions.FromString(oneof.GetOptions().SerializeToString())
     return any(
         rules is True or (isinstance(rules, Message) and _is_set(rules, "required"))
-        for rules in _extensions(options, _ONEOF_RULES)
+        for rules in _given(extensions_of(oneof), _ONEOF_RULES)
     )
 
 
-def _extensions(options: Any, names: frozenset[str]) -> Iterator[Any]:  # noqa: ANN401  of any type
-    for extension, value in options.ListFields():
-        if extension.full_name in names:
-            yield value
+def _given(options: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[Any]:
+    return (options[name] for name in names if name in options)
 
 
 def _is_set(rules: Message, name: str) -> bool:

@@ -1,12 +1,13 @@
 """Options of fields as keywords of JSON Schema."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pool
 
 from server.rpc.validation import message_checks  # noqa: F401  imports validate_pb2
-from tests.support.openapi_documents import add_file, document_of
+from tests.support.openapi_documents import add_file, document_of, protoc
 from tests.support.tables import cases
 from transcoder.openapi.annotations import notes_of
 from zitadel import management_pb2
@@ -138,3 +139,28 @@ def test_a_message_has_the_rules_of_its_fields() -> None:
 def test_rules_of_protoc_gen_validate_are_read_too() -> None:
     name = management_pb2.CreateActionRequest.DESCRIPTOR.fields_by_name["name"]
     assert notes_of(name).keywords == {"minLength": 1, "maxLength": 200}
+
+
+def test_rules_are_read_without_the_code_of_their_proto(tmp_path: Path) -> None:
+    rules = """
+        syntax = "proto2";
+        package buf.validate;
+        import "google/protobuf/descriptor.proto";
+        extend google.protobuf.FieldOptions { optional FieldRules field = 1159; }
+        message FieldRules { oneof type { MapRules map = 19; } }
+        message MapRules { optional uint64 max_pairs = 2; }
+    """
+    ruled = """
+        syntax = "proto3";
+        package remote;
+        import "rules.proto";
+        import "google/api/field_behavior.proto";
+        message Ruled {
+          map<string, string> labels = 1 [(buf.validate.field).map.max_pairs = 7];
+          string name = 2 [(google.api.field_behavior) = REQUIRED];
+        }
+    """
+    pool = protoc(tmp_path, {"rules.proto": rules, "ruled.proto": ruled})
+    labels, name = pool.FindMessageTypeByName("remote.Ruled").fields
+    assert notes_of(labels).keywords == {"maxProperties": 7}
+    assert notes_of(name).is_required

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from yarl import URL
 
 from tests.proto import echo_pb2_grpc, files_pb2_grpc
-from tests.proto.echo_pb2 import CASE_ENDLESS, CASE_ERROR, CASE_WAIT, EchoReply
+from tests.proto.echo_pb2 import CASE_ENDLESS, CASE_ERROR, CASE_WAIT, EchoReply, EchoRequest
 from tests.support.asgi_hosts import HOSTS
 from tests.support.connections import opened
 from tests.support.files_fixture import Files, content
@@ -207,6 +207,70 @@ async def test_a_client_that_leaves_while_nothing_is_sent_ends_its_call(hosted: 
             await hosted.servicer.started["leaves"].wait()
             answer.close()
         await hosted.servicer.cancelled["leaves"].wait()
+
+
+async def test_a_websocket_opens_with_its_subprotocol_and_metadata(hosted: Hosted) -> None:
+    protocols = ["other", "grpc-transcoder.v1+proto+metadata"]
+    url = hosted.url(f"/api{REPEAT}")
+    async with asyncio.timeout(30), hosted.session.ws_connect(url, protocols=protocols) as socket:
+        assert socket.protocol == protocols[1]
+        await socket.send_json({"x-a": "b"})
+        await socket.send_bytes(EchoRequest(name="n", count=1).SerializeToString())
+        assert await socket.receive_json() == {
+            "headers": {"x-first": ["1"], "x-first-bin": ["AP8"]}
+        }
+        answer = EchoReply.FromString(await socket.receive_bytes())
+        assert answer == EchoReply(name="n", index=1)
+        assert (await socket.receive_json())["status"] == {"code": 0}
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == 1000
+
+
+@cases(
+    "path, headers, status",
+    {
+        "a foreign page": (f"/api{SAY}", {"Origin": "https://other.example"}, 403),
+        "no method": ("/api/nothing", {}, 404),
+        "an unknown subprotocol": (f"/api{SAY}", {"Sec-WebSocket-Protocol": "other"}, 400),
+    },
+)
+async def test_a_handshake_is_refused_over_http(
+    hosted: Hosted, path: str, headers: dict[str, str], status: int
+) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await hosted.session.ws_connect(hosted.url(path), headers=headers)
+    assert refused.value.status == status
+
+
+@cases(
+    "messages, code",
+    {
+        "too large": ([" " * 2000], 1009),
+        "a message too many": (["{}", "{}", "{}"], 4003),
+        "no JSON": (["{"], 4003),
+    },
+)
+async def test_messages_that_cannot_be_taken_end_the_call(
+    hosted: Hosted, messages: list[str], code: int
+) -> None:
+    async with asyncio.timeout(30), hosted.session.ws_connect(hosted.url(f"/api{SAY}")) as socket:
+        for message in messages:
+            await socket.send_str(message)
+        received = [each async for each in socket]
+    assert (socket.close_code, "status" in received[-1].json()) == (code, True)
+
+
+async def test_a_websocket_that_is_not_read_makes_the_handler_wait_and_is_given_up(
+    hosted: Hosted,
+) -> None:
+    said = {"name": "unread socket", "case": CASE_ENDLESS, "size": 60000}
+    async with (
+        asyncio.timeout(30),
+        hosted.session.ws_connect(hosted.url(f"/api{REPEAT}"), max_msg_size=0) as socket,
+    ):
+        await socket.send_json(said)
+        await hosted.servicer.cancelled["unread socket"].wait()
+    assert hosted.servicer.sent["unread socket"] < 1000
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -1,6 +1,7 @@
 """One servicer with all four kinds of calls: callers of every protocol see what gRPC's see.
 
 It runs in the process of the transcoder, or behind a server of gRPC that calls are forwarded to.
+The transcoder listens itself, or an ASGI host does.
 
 Each case is an asynchronous generator over the requests of a call, whatever its kind: a method
 without a stream of responses answers with the last.
@@ -19,6 +20,7 @@ import pytest_asyncio
 from tests.proto import echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
 from tests.support.all_protocols import ASKS, PATH, Asked, Servers, begin, compare, serving_twice
+from tests.support.asgi_hosts import HOSTS
 from tests.support.tables import cases
 from tests.support.waiting import until_async
 
@@ -376,10 +378,13 @@ async def servicer() -> Kinds:
 
 
 @pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=[False, True], ids=["in process", "forwarded"]
+    scope="module", loop_scope="module", params=["in process", "forwarded", "uvicorn"]
 )
 async def servers(servicer: Kinds, request: pytest.FixtureRequest) -> AsyncIterator[Servers]:
-    async with serving_twice(servicer, [Chosen()], is_proxy=request.param) as running:
+    is_proxy, host = request.param == "forwarded", None
+    if request.param in HOSTS:
+        host = request.param
+    async with serving_twice(servicer, [Chosen()], is_proxy=is_proxy, host=host) as running:
         yield running
 
 

@@ -20,6 +20,7 @@ import grpc
 
 from tests.proto import echo_pb2, echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
+from tests.support.asgi_hosts import HOSTS
 from tests.support.grpc_frames import TRAILERS, framed, split_frame
 from tests.support.parity import Outcome
 from transcoder import Transcoder
@@ -69,8 +70,16 @@ async def serving_twice(
     interceptors: Sequence[grpc.aio.ServerInterceptor],
     *,
     is_proxy: bool = False,
+    host: str | None = None,
 ) -> AsyncIterator[Servers]:
-    """Serves on free ports; `is_proxy` has the transcoder forward calls to the server."""
+    """Serves on free ports.
+
+    Args:
+        servicer: answers.
+        interceptors: are around it twice.
+        is_proxy: True has the transcoder forward calls to the server.
+        host: runs the transcoder as an ASGI application; without one it listens itself.
+    """
     server: Any = grpc.aio.server(interceptors=interceptors)
     echo_pb2_grpc.add_EchoServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -81,15 +90,25 @@ async def serving_twice(
     else:
         transcoder = Transcoder(interceptors=interceptors)
         echo_pb2_grpc.add_EchoServicer_to_server(servicer, transcoder)
-    address = await transcoder.start("127.0.0.1:0")
     try:
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession() as session, _listening(transcoder, host) as address:
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 stub = echo_pb2_grpc.EchoStub(channel)
                 yield Servers(stub, f"http://{address}", session, is_proxy)
     finally:
-        await transcoder.stop()
         await server.stop(None)
+
+
+@asynccontextmanager
+async def _listening(transcoder: Any, host: str | None) -> AsyncIterator[str]:
+    if host is not None:
+        async with HOSTS[host](transcoder.asgi()) as address:
+            yield address
+        return
+    try:
+        yield await transcoder.start("127.0.0.1:0")
+    finally:
+        await transcoder.stop()
 
 
 async def natively(servers: Servers, method: str, asked: Asked) -> Outcome:

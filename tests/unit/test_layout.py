@@ -24,6 +24,7 @@ OF_THE_LOOP = {
     "transcoder/http/aiohttp_request.py",
     "transcoder/http/asgi.py",
     "transcoder/http/asgi_request.py",
+    "transcoder/http/asgi_websocket.py",
     "transcoder/http/body.py",
     "transcoder/http/connection.py",
     "transcoder/http/connections.py",

@@ -9,13 +9,18 @@ Rule 2: an answer that must not look whole ends in an exception, as ASGI has no 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from transcoder.errors import SchemaError
 from transcoder.http.asgi_events import Receive, Scope, Send
 from transcoder.http.asgi_request import AsgiRequest
+from transcoder.http.asgi_websocket import AsgiSocketRequest
 from transcoder.http.request import AnswerRequest
 from transcoder.http.response import Responses
 from transcoder.tasks import Tasks
+
+_REQUESTS: Final = {"http": AsgiRequest, "websocket": AsgiSocketRequest}
+_TYPES: Final = "'lifespan', 'http' or 'websocket'"
 
 
 class AsgiApplication:
@@ -59,11 +64,11 @@ class AsgiApplication:
         if kind == "lifespan":
             await self._run_lifespan(receive, send)
             return
-        if kind != "http":
-            raise RuntimeError(f"ASGI scope: expected type 'http' or 'lifespan', got {kind!r}")
+        make = _REQUESTS.get(kind)
+        if make is None:
+            raise RuntimeError(f"ASGI scope: expected type {_TYPES}, got {kind!r}")
         self._start_once()
-        request = AsgiRequest(scope, receive, send, write_timeout_s=self._write_timeout_s)
-        await self._run(request)
+        await self._run(make(scope, receive, send, write_timeout_s=self._write_timeout_s))
 
     @asynccontextmanager
     async def lifespan(self, _application: object = None) -> AsyncIterator[None]:
@@ -106,7 +111,7 @@ class AsgiApplication:
             request.stop_call()
             request.end_call()
             answering.cancel()
-            await request.send_last()
+            await request.flush()
             raise
         finally:
             listening.cancel()
@@ -114,6 +119,7 @@ class AsgiApplication:
             listening.result()  # fails as the host has
         if not answering.cancelled():
             answering.result()
+        await request.flush()
         if request.is_cut:
             raise ConnectionAbortedError("the answer must not look whole: its call has failed")
 

@@ -149,7 +149,7 @@ class AsgiRequest(Request):
         self._wake()
         self._on_left()
 
-    async def send_last(self) -> None:
+    async def flush(self) -> None:
         """Sends what `finish_at_once` left to be sent."""
         piece, self._last = self._last, None
         if piece is not None:

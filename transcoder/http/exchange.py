@@ -27,7 +27,7 @@ from transcoder.http.headers import ForwardedMetadata, HttpMetadata, deadline_of
 from transcoder.http.peer_certificates import UNKNOWN, AuthContext, auth_context_of
 from transcoder.http.request import Request
 from transcoder.http.response import HeaderList, HeaderPairs, Responses
-from transcoder.http.switched import Receiver, Wire
+from transcoder.http.switched import MessageReceiver, MessageWire, Receiver, Wire
 
 logger = logging.getLogger(__name__)
 
@@ -241,6 +241,15 @@ class HttpExchange(Exchange):
         """
         out = [*self.answer_headers, *headers, *self._options.responses.always]
         return await self.request.switch(out, receiver)
+
+    async def accept(self, subprotocol: str, receiver: MessageReceiver) -> MessageWire:
+        """Opens a WebSocket whose handshake a host has read, with the headers there are already.
+
+        Raises:
+            OSError: the client left.
+        """
+        out = [*self.answer_headers, *self._options.responses.always]
+        return await self.request.accept(subprotocol, out, receiver)
 
     async def write(self, piece: bytes) -> None:
         await self.request.write(piece)

@@ -18,7 +18,7 @@ from multidict import CIMultiDictProxy
 from transcoder.call import Call
 from transcoder.errors import TranscodeError, unimplemented
 from transcoder.http.response import Answer, HeaderList, HeaderPairs
-from transcoder.http.switched import Receiver, Wire
+from transcoder.http.switched import MessageReceiver, MessageWire, Receiver, Wire
 
 
 class Request(ABC):
@@ -140,6 +140,26 @@ class Request(ABC):
             OSError: the client left.
         """
         raise unimplemented(f"a request of {type(self).__name__} cannot change the protocol")
+
+    @property
+    def is_websocket(self) -> bool:
+        """True if a host has read the handshake of a WebSocket, which `accept` opens."""
+        return False
+
+    async def accept(
+        self, subprotocol: str, headers: HeaderList, receiver: MessageReceiver
+    ) -> MessageWire:
+        """Opens a WebSocket.
+
+        Args:
+            subprotocol: the one that both sides know; "" for none.
+            headers: of the answer, besides those of the handshake.
+            receiver: gets what the client sends.
+
+        Raises:
+            OSError: the client left.
+        """
+        raise unimplemented(f"a request of {type(self).__name__} opens no WebSocket")
 
     @property
     def content_length(self) -> int | None:

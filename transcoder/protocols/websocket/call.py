@@ -12,12 +12,13 @@ from transcoder.codec.scalars import Fault
 from transcoder.errors import TranscodeError, malformed
 from transcoder.http.exchange import HttpCall, HttpExchange
 from transcoder.http.offload import Offload
+from transcoder.http.switched import Kind, Outgoing
 from transcoder.options import Limits
 from transcoder.protocols.binary import parsed
 from transcoder.protocols.json_errors import unwritable
 from transcoder.protocols.streams import Turn
-from transcoder.protocols.websocket.endings import headers_frame
-from transcoder.protocols.websocket.framing import Kind, Received, frame
+from transcoder.protocols.websocket.endings import opening_messages
+from transcoder.protocols.websocket.framing import Received
 from transcoder.protocols.websocket.socket import HALF_CLOSE, Socket
 from transcoder.registry import Route
 from transcoder.routing.router import RouteMatch
@@ -140,37 +141,41 @@ class SocketCall(HttpCall):
         return message
 
     async def start(self) -> None:
-        await self._send(self.opening())
+        await self._send(*self.opening())
 
     async def send(self, message: Message) -> None:
         if self._is_binary:
             # Of the class: a field may have that name.
-            frames = frame(Kind.BINARY, type(message).SerializeToString(message))
+            octets = type(message).SerializeToString(message)
+            answer = Outgoing(Kind.BINARY, (octets,))
         elif self._size(message) <= self._limits.inline_max_bytes:
-            frames = self._framed(message)
+            answer = self._text_of(message)
         else:
             # A copy: a servicer may change its message as soon as it goes on.
             copy = self.method.response_type()
             type(copy).CopyFrom(copy, message)
-            frames = await self._offload.answer(self._framed, copy)
-        await self._send(frames if self._is_started else self.opening() + frames)
+            answer = await self._offload.answer(self._text_of, copy)
+        if self._is_started:
+            await self._send(answer)
+        else:
+            await self._send(*self.opening(), answer)
 
-    async def _send(self, frames: bytes) -> None:
-        if self._socket.send_soon(frames):
+    async def _send(self, *messages: Outgoing) -> None:
+        if self._socket.send_soon(*messages):
             await self._socket.drained()
         if self._turn.is_over:
             await self._turn.share()
 
-    def opening(self) -> bytes:
+    def opening(self) -> tuple[Outgoing, ...]:
         """Returns what comes before all else, once."""
         if self._is_started:
-            return b""
+            return ()
         self._is_started = True
-        return headers_frame(self.initial_metadata)
+        return opening_messages(self.initial_metadata)
 
-    def _framed(self, message: Message) -> bytes:
+    def _text_of(self, message: Message) -> Outgoing:
         """Returns a message as text; raises TranscodeError, INTERNAL, if it has no JSON form."""
         try:
-            return frame(Kind.TEXT, b'{"result":', self._encode(message), b"}")
+            return Outgoing(Kind.TEXT, (b'{"result":', self._encode(message), b"}"))
         except Fault as fault:
             raise unwritable(fault, self.method, self.exchange.request_id) from None

@@ -11,8 +11,9 @@ import orjson
 
 from transcoder.errors import CODE_NUMBER, TranscodeError
 from transcoder.http.headers import initial_headers
+from transcoder.http.switched import Kind, Outgoing
 from transcoder.protocols.json_errors import JsonErrors
-from transcoder.protocols.websocket.framing import NORMAL, Kind, close_frame, frame
+from transcoder.protocols.websocket.framing import NORMAL, close_message
 
 FIRST_CODE: Final = 4000
 """The close code of a call that fails is this and its gRPC code: 4005 for NOT_FOUND."""
@@ -20,20 +21,20 @@ FIRST_CODE: Final = 4000
 Metadata = Iterable[tuple[str, str | bytes]]
 
 
-def headers_frame(initial: Metadata) -> bytes:
-    """Writes the message that comes before all others, if a call has initial metadata."""
+def opening_messages(initial: Metadata) -> tuple[Outgoing, ...]:
+    """Returns the message that comes before all others, if a call has initial metadata."""
     values = _by_name(initial)
-    return frame(Kind.TEXT, orjson.dumps({"headers": values})) if values else b""
+    return (Outgoing(Kind.TEXT, (orjson.dumps({"headers": values}),)),) if values else ()
 
 
-def end_frames(
+def end_messages(
     errors: JsonErrors,
     error: TranscodeError | None,
     trailing: Metadata = (),
     *,
     close_code: int | None = None,
-) -> bytes:
-    """Writes the last message of a call and the Close frame.
+) -> tuple[Outgoing, Outgoing]:
+    """Returns the last message of a call and the Close frame.
 
     Args:
         errors: writes the status.
@@ -48,7 +49,7 @@ def end_frames(
     if close_code is None:
         close_code = NORMAL if error is None else FIRST_CODE + CODE_NUMBER[error.code]
     reason = "OK" if error is None else error.code.name
-    return frame(Kind.TEXT, text + b"}") + close_frame(close_code, reason)
+    return Outgoing(Kind.TEXT, (text, b"}")), close_message(close_code, reason)
 
 
 def _by_name(metadata: Metadata) -> dict[str, list[str]]:

@@ -6,8 +6,9 @@ Rule 2: one unfinished message is held, up to the limit of its kind.
 """
 
 import struct
-from enum import IntEnum
 from typing import Final, NamedTuple
+
+from transcoder.http.switched import Kind, Outgoing
 
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
@@ -31,16 +32,6 @@ _HEAD_16: Final = struct.Struct(">BBH")
 _HEAD_64: Final = struct.Struct(">BBQ")
 # Section 7.4: those that an endpoint may send, and those for applications.
 _CLOSE_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)))
-
-
-class Kind(IntEnum):
-    """The opcodes of whole messages and of control frames."""
-
-    TEXT = 1
-    BINARY = 2
-    CLOSE = 8
-    PING = 9
-    PONG = 10
 
 
 _KIND_BY_OPCODE: Final = {kind.value: kind for kind in Kind}
@@ -126,6 +117,12 @@ class FrameReader:
                 return _checked_message(kind, payload)
         return None
 
+    def require_size(self, kind: Kind, length: int) -> None:
+        """Raises FrameError if a message of a host has too many bytes."""
+        max_bytes = self._max_bytes[kind]
+        if length > max_bytes:
+            raise self._too_large(kind, max_bytes)
+
     def _frame(self) -> tuple[bool, Kind | None, bytes] | None:
         """Takes a whole frame: True if it is the last of its message, its kind, its payload.
 
@@ -199,11 +196,11 @@ def frame(kind: Kind, *parts: bytes) -> bytes:
     return b"".join((head, *parts))
 
 
-def close_frame(code: int, reason: str) -> bytes:
-    """Writes the frame that ends a connection, with as much of the reason as fits."""
+def close_message(code: int, reason: str) -> Outgoing:
+    """Returns the frame that ends a connection, with as much of the reason as fits."""
     text = reason.encode("utf-8", "replace")[:_REASON_MAX_BYTES]
     whole = text.decode("utf-8", "ignore").encode()
-    return frame(Kind.CLOSE, code.to_bytes(2) + whole)
+    return Outgoing(Kind.CLOSE, (code.to_bytes(2), whole))
 
 
 def close_code_of(payload: bytes) -> int:

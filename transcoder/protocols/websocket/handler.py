@@ -21,11 +21,12 @@ from transcoder.http.ceiling import Ceiling, Held
 from transcoder.http.cors import Cors
 from transcoder.http.exchange import HttpExchange
 from transcoder.http.offload import Offload
+from transcoder.http.switched import Kind, MessageWire
 from transcoder.options import Limits
 from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.protocol import WholeAnswer
 from transcoder.protocols.websocket.call import SocketCall
-from transcoder.protocols.websocket.framing import Kind
+from transcoder.protocols.websocket.framed_wire import FramedWire
 from transcoder.protocols.websocket.handshake import (
     Subprotocol,
     answer_headers,
@@ -85,12 +86,15 @@ class WebSockets:
         return content_type == ""
 
     def takes(self, exchange: HttpExchange) -> bool:
+        request = exchange.request
         return (
-            "Upgrade" in exchange.headers
-            and exchange.request.may_switch
-            and is_handshake(exchange.verb, exchange.headers)
-            and self._match(exchange.path) is not None
-        )
+            request.is_websocket
+            or (
+                "Upgrade" in exchange.headers
+                and request.may_switch
+                and is_handshake(exchange.verb, exchange.headers)
+            )
+        ) and self._match(exchange.path) is not None
 
     async def answer(self, exchange: HttpExchange) -> WholeAnswer | None:
         headers = exchange.headers
@@ -101,11 +105,10 @@ class WebSockets:
         if self._cors.refuses_page(origin, headers):
             raise foreign_origin(origin)
         subprotocol = subprotocol_of(headers)
-        out = answer_headers(headers, subprotocol)
         with Held(self._ceiling) as held:
             socket = Socket(self._limits, self._errors, held)
             try:
-                wire = await exchange.switch(out, socket)
+                wire = await _opened(exchange, subprotocol, socket)
             except OSError:
                 return None
             self._open.add(socket)
@@ -199,6 +202,19 @@ class WebSockets:
 
     def failure(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:
         return self._errors.answer(error, exchange.answer_headers)
+
+
+async def _opened(exchange: HttpExchange, subprotocol: Subprotocol, socket: Socket) -> MessageWire:
+    """Accepts a handshake.
+
+    Raises:
+        TranscodeError: it is malformed.
+        OSError: the client left.
+    """
+    if exchange.request.is_websocket:
+        return await exchange.accept(subprotocol.name, socket)
+    out = answer_headers(exchange.headers, subprotocol)
+    return FramedWire(await exchange.switch(out, socket))
 
 
 def _metadata_of(data: bytes) -> dict[str, list[str]]:

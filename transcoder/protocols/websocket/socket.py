@@ -1,6 +1,7 @@
 """Receives messages over one WebSocket, and sends what answers them.
 
-Follows RFC 6455 sections 5.5 (control frames) and 7 (closing). framing.py knows the frames.
+Follows RFC 6455 sections 5.5 (control frames) and 7 (closing). framing.py knows the frames, unless
+a host does.
 
 Rule 1: messages wait in a queue with a bound; when it is full, reading stops, and all that the
 client sends waits there. A ping or a close behind it is seen when the call has read on.
@@ -19,21 +20,19 @@ import grpc
 
 from transcoder.errors import TranscodeError, client_left, malformed, too_slow, unavailable
 from transcoder.http.ceiling import Held
-from transcoder.http.switched import Wire
+from transcoder.http.switched import Kind, MessageWire, Outgoing
 from transcoder.options import Limits
 from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.streams import left_stream
-from transcoder.protocols.websocket.endings import Metadata, end_frames
+from transcoder.protocols.websocket.endings import Metadata, end_messages
 from transcoder.protocols.websocket.framing import (
     GOING_AWAY,
     TOO_LARGE,
     FrameError,
     FrameReader,
-    Kind,
     Received,
     close_code_of,
-    close_frame,
-    frame,
+    close_message,
 )
 
 QUEUED_MAX: Final = 64
@@ -65,10 +64,12 @@ class Socket:
         self._reader = FrameReader(
             text_max_bytes=limits.body_max_bytes, binary_max_bytes=limits.message_max_bytes
         )
+        # A message that came with the handshake.
+        self._early: Received | None = None
         self._queue: deque[Received] = deque()
         self._queued_bytes = 0
         self._takes_more = True
-        self._wire: Wire | None = None
+        self._wire: MessageWire | None = None
         self._on_end: Callable[[], None] = _nothing
         # A Close frame was sent; nothing more may be.
         self._is_ended = False
@@ -84,7 +85,7 @@ class Socket:
         # Resolved when something has come.
         self._arrival: asyncio.Future[None] | None = None
 
-    def open(self, wire: Wire, on_end: Callable[[], None]) -> None:
+    def open(self, wire: MessageWire, on_end: Callable[[], None]) -> None:
         """Takes over a connection.
 
         Args:
@@ -93,8 +94,12 @@ class Socket:
         """
         self._wire = wire
         self._on_end = on_end
-        self._await_silence()
+        if wire.has_pings:
+            self._await_silence()
         self._read_on()
+        early, self._early = self._early, None
+        if early is not None:
+            self.feed_message(*early)
 
     # Called by the connection.
 
@@ -105,6 +110,20 @@ class Socket:
             if self._wire is not None:
                 self._read_on()
         return False, b""
+
+    def feed_message(self, kind: Kind, data: bytes) -> None:
+        if self._is_garbled or self._is_over:
+            return
+        if self._wire is None:
+            self._early = Received(kind, data)
+            return
+        try:
+            self._reader.require_size(kind, len(data))
+            self._take(Received(kind, data))
+            self._held.resize(self._queued_bytes)
+        except (FrameError, TranscodeError) as error:
+            self._refuse(error)
+        self._go_on()
 
     def feed_eof(self) -> None:
         self._is_over = True
@@ -176,8 +195,8 @@ class Socket:
             raise _too_many()
         self._clear_queue()
 
-    def send_soon(self, frames: bytes) -> bool:
-        """Sends frames once the call waits for anything; True if it has to wait for `drained`.
+    def send_soon(self, *messages: Outgoing) -> bool:
+        """Sends messages once the call waits for anything; True if it has to wait for `drained`.
 
         Raises:
             TranscodeError: CANCELLED, the client left.
@@ -186,7 +205,7 @@ class Socket:
         if wire is None or self._is_ended:
             raise left_stream()
         try:
-            wire.write_soon(frames)
+            wire.write_soon(*messages)
         except OSError as exc:
             raise left_stream() from exc
         return wire.is_full
@@ -209,7 +228,7 @@ class Socket:
         error: TranscodeError | None,
         trailing: Metadata = (),
         *,
-        before: bytes = b"",
+        before: tuple[Outgoing, ...] = (),
         close_code: int | None = None,
     ) -> None:
         """Sends the end of the call and a Close frame, unless one was sent.
@@ -217,12 +236,12 @@ class Socket:
         Args:
             error: the failure of the call; None for OK.
             trailing: metadata.
-            before: frames that come first.
+            before: messages that come first.
             close_code: another than that of the status.
         """
         if not self._is_ended:
-            ending = end_frames(self._errors, error, trailing, close_code=close_code)
-            self._close(before + ending)
+            ending = end_messages(self._errors, error, trailing, close_code=close_code)
+            self._close(*before, *ending)
 
     async def closed(self) -> None:
         """Waits for the client to close its side too, then closes the connection."""
@@ -248,15 +267,12 @@ class Socket:
             while self._has_room() and (received := self._reader.next()) is not None:
                 self._take(received)
             self._held.resize(self._reader.held_bytes + self._queued_bytes)
-        except FrameError as fault:
-            self._drop_rest()
-            code = grpc.StatusCode.INVALID_ARGUMENT
-            if fault.close_code == TOO_LARGE:
-                code = grpc.StatusCode.RESOURCE_EXHAUSTED
-            self._fail(TranscodeError(code, fault.problem), close_code=fault.close_code)
-        except TranscodeError as error:
-            self._drop_rest()
-            self._fail(error.released())
+        except (FrameError, TranscodeError) as error:
+            self._refuse(error)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Reads on if there is room, and wakes the call."""
         self._set_reading(is_on=self._has_room())
         self._wake()
 
@@ -268,7 +284,7 @@ class Socket:
         if kind is Kind.CLOSE:
             self._is_over = True
             if not self._is_ended:
-                self._close(close_frame(close_code_of(data), ""))
+                self._close(close_message(close_code_of(data), ""))
                 self._end_call()
                 if self._wire is not None:
                     self._wire.close()
@@ -283,24 +299,35 @@ class Socket:
         elif received != HALF_CLOSE:
             self._fail(_too_many())
 
+    def _refuse(self, fault: FrameError | TranscodeError) -> None:
+        """Ends the call by what cannot be taken, and drops all that follows."""
+        self._drop_rest()
+        if isinstance(fault, TranscodeError):
+            self._fail(fault.released())
+            return
+        code = grpc.StatusCode.INVALID_ARGUMENT
+        if fault.close_code == TOO_LARGE:
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+        self._fail(TranscodeError(code, fault.problem), close_code=fault.close_code)
+
     def _fail(self, error: TranscodeError, *, close_code: int | None = None) -> None:
         """Ends the call by a fault of the client."""
         if not self._is_ended:
             self.end(error, close_code=close_code)
             self._end_call()
 
-    def _close(self, frames: bytes) -> None:
-        """Sends the last frames."""
+    def _close(self, *messages: Outgoing) -> None:
+        """Sends the last messages."""
         self._is_ended = True
-        self._write(frames)
+        self._write(*messages)
         self._clear_queue()
         self._set_reading(is_on=True)
 
-    def _write(self, frames: bytes) -> None:
-        """Sends frames, unless the connection is lost, which ends the call anyway."""
+    def _write(self, *messages: Outgoing) -> None:
+        """Sends messages, unless the connection is lost, which ends the call anyway."""
         if self._wire is not None:
             with contextlib.suppress(ConnectionResetError):
-                self._wire.write(frames)
+                self._wire.write(*messages)
 
     def _end_call(self) -> None:
         on_end, self._on_end = self._on_end, _nothing
@@ -321,7 +348,7 @@ class Socket:
         if self._owed_pong is None or wire is None or wire.is_full or self._is_ended:
             return
         payload, self._owed_pong = self._owed_pong, None
-        self._write(frame(Kind.PONG, payload))
+        self._write(Outgoing(Kind.PONG, (payload,)))
 
     def _set_reading(self, *, is_on: bool) -> None:
         if is_on is not self._is_reading and self._wire is not None:
@@ -352,7 +379,7 @@ class Socket:
             return
         else:
             self._is_pinged = True
-            self._write(frame(Kind.PING, b""))
+            self._write(Outgoing(Kind.PING, ()))
         self._is_heard = False
         self._await_silence()
 

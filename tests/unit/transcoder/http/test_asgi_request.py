@@ -232,6 +232,6 @@ async def test_a_call_that_is_stopped_sends_its_last_piece_and_no_more() -> None
     host.request.finish_at_once(b"end")
     with pytest.raises(ConnectionResetError):
         await host.request.write(b"late")
-    await host.request.send_last()
-    await host.request.send_last()
+    await host.request.flush()
+    await host.request.flush()
     assert [event.get("body") for event in host.sent] == [None, b"end"]

@@ -4,12 +4,12 @@ import pytest
 
 from tests.support.tables import cases
 from tests.support.websocket_by_hand import BINARY, CLOSE, PING, PONG, TEXT, masked
+from transcoder.http.switched import Kind
 from transcoder.protocols.websocket.framing import (
     FrameError,
     FrameReader,
-    Kind,
     close_code_of,
-    close_frame,
+    close_message,
     frame,
 )
 
@@ -155,7 +155,8 @@ def test_a_message_is_written_as_one_frame(size: int, head: bytes) -> None:
 
 
 def test_the_reason_of_a_close_frame_is_cut_between_characters() -> None:
-    written = close_frame(4003, "x" * 122 + "ß")
+    kind, parts = close_message(4003, "x" * 122 + "ß")
+    written = frame(kind, *parts)
     assert written == b"\x88\x7c\x0f\xa3" + b"x" * 122
     assert close_code_of(written[2:]) == 4003
     assert close_code_of(b"") == 1000

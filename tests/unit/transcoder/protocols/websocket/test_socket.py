@@ -10,8 +10,10 @@ from transcoder import JsonOptions, Limits
 from transcoder.codec.codec import Codec
 from transcoder.errors import TranscodeError
 from transcoder.http.ceiling import Ceiling, Held
+from transcoder.http.switched import Kind
 from transcoder.protocols.json_errors import JsonErrors
-from transcoder.protocols.websocket.framing import Kind, close_frame, frame
+from transcoder.protocols.websocket.framed_wire import FramedWire
+from transcoder.protocols.websocket.framing import close_message, frame
 from transcoder.protocols.websocket.socket import QUEUED_MAX, Socket
 
 WAIT_S = 30.0
@@ -47,17 +49,26 @@ class Wire:
         self.is_aborted = True
 
 
+def close_frame(code: int, reason: str) -> bytes:
+    kind, parts = close_message(code, reason)
+    return frame(kind, *parts)
+
+
 class Opened:
     """A socket, its connection, and how often its call was ended."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008  frozen
+    def __init__(self, limits: Limits = Limits(), *, is_open: bool = True) -> None:  # noqa: B008  frozen
         self.ceiling = Ceiling(max_bytes=1 << 20, small_bytes=1 << 10)
         codec = Codec(JsonOptions(), nesting_max=10, strict=False)
         errors = JsonErrors(codec, has_envelope=False)
         self.socket = Socket(limits, errors, Held(self.ceiling))
         self.wire = Wire()
         self.ended = 0
-        self.socket.open(self.wire, self._end)
+        if is_open:
+            self.open()
+
+    def open(self) -> None:
+        self.socket.open(FramedWire(self.wire), self._end)
 
     def _end(self) -> None:
         self.ended += 1
@@ -79,6 +90,27 @@ async def test_a_flood_of_messages_stops_the_reading_until_the_call_takes_some()
         (Kind.TEXT, b"%d" % number) for number in range(count)
     ]
     assert (opened.wire.is_read, opened.ceiling.held_bytes) == (True, 0)
+
+
+async def test_whole_messages_of_a_host_keep_the_same_limits() -> None:
+    opened = Opened(Limits(body_max_bytes=10))
+    for number in range(QUEUED_MAX):
+        opened.socket.feed_message(Kind.TEXT, b"%d" % number)
+    assert (opened.wire.is_read, opened.ceiling.held_bytes > 0) == (False, True)
+    assert [await opened.next() for _ in range(QUEUED_MAX)] == [
+        (Kind.TEXT, b"%d" % number) for number in range(QUEUED_MAX)
+    ]
+    assert opened.wire.is_read
+    opened.socket.feed_message(Kind.TEXT, b"x" * 11)
+    assert opened.ended == 1
+    assert opened.wire.sent.endswith(close_frame(1009, "RESOURCE_EXHAUSTED"))
+
+
+async def test_a_message_that_comes_with_the_handshake_is_kept() -> None:
+    opened = Opened(is_open=False)
+    opened.socket.feed_message(Kind.TEXT, b"early")
+    opened.open()
+    assert await opened.next() == (Kind.TEXT, b"early")
 
 
 async def test_large_messages_stop_the_reading_by_their_bytes() -> None:

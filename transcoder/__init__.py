@@ -1,6 +1,7 @@
 """Serves any Python gRPC service as JSON, gRPC-Web and Connect, from its descriptors."""
 
 from transcoder.app import Transcoder
+from transcoder.dispatch import ServedRoute
 from transcoder.errors import SchemaError, TranscodeError
 from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.plain import PlainAnswer, PlainHandler, PlainRequest
@@ -16,6 +17,7 @@ __all__ = [
     "PlainHandler",
     "PlainRequest",
     "SchemaError",
+    "ServedRoute",
     "TranscodeError",
     "Transcoder",
 ]

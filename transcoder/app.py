@@ -22,7 +22,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from transcoder.backends.inprocess import Handler, HandlerCallDetails, InProcess
 from transcoder.call import CallMetadata, Method
 from transcoder.codec.codec import Codec
-from transcoder.dispatch import Dispatcher
+from transcoder.dispatch import Dispatcher, ServedRoute
 from transcoder.errors import SchemaError
 from transcoder.http.asgi import AsgiApplication
 from transcoder.http.body import BodyReader
@@ -346,6 +346,16 @@ class Transcoder:
         self._backend.register(by_path)
         if self._document is not None:
             self._document.add(routes)
+
+    def routes(self) -> list[ServedRoute]:
+        """Returns the routes of all methods, by path, with the forms in which each is served.
+
+        Raises:
+            SchemaError: where `start` raises it.
+        """
+        self._require_selected()
+        served = map(self._dispatcher.served, self._registry.routes)
+        return sorted(served, key=lambda route: (route.path, route.verb))
 
     def handle(
         self, verb: str, path: str, handler: PlainHandler, *, body_max_bytes: int | None = None

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -30,6 +30,8 @@ from transcoder.http.request import Request
 from transcoder.http.response import Answer, HeaderList, compressed, with_connection_close
 from transcoder.protocols.protocol import SelectiveProtocol, WireProtocol
 from transcoder.protocols.rest import Rest
+from transcoder.registry import Route
+from transcoder.routing.router import NewRoute
 from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,19 @@ _ID_PREFIX_BYTES: Final = 6
 
 CONTENT_TYPES_MAX: Final = 64
 """Max content types whose protocols are cached: clients choose them."""
+
+
+class ServedRoute(NamedTuple):
+    """A route, and how clients can call it."""
+
+    verb: str
+    """The HTTP method; "*" for any."""
+    path: str
+    """The template of the path, behind its prefix."""
+    method: str
+    """The path that gRPC calls: "/library.v1.Library/GetBook"."""
+    forms: tuple[str, ...]
+    """JSON, NDJSON and SSE (of streams), HttpBody, multipart, gRPC-Web, WebSocket, Connect."""
 
 
 class Dispatcher:
@@ -68,7 +83,8 @@ class Dispatcher:
             offload: compresses large answers.
             tasks: runs the requests of a mounted application.
         """
-        self._readers = _Readers(protocols)
+        self._protocols = tuple(protocols)
+        self._readers = _Readers(self._protocols)
         self._rest = rest
         self._options = options
         self._cors = options.cors
@@ -80,6 +96,12 @@ class Dispatcher:
         # Unique, without random bytes from the system for each request.
         self._id_prefix = os.urandom(_ID_PREFIX_BYTES).hex()
         self._id_counter = itertools.count()
+
+    def served(self, route: NewRoute[Route]) -> ServedRoute:
+        """Returns a route with the forms in which clients can call it."""
+        protocols: Sequence[WireProtocol[HttpExchange]] = (self._rest, *self._protocols)
+        forms = tuple(form for protocol in protocols for form in protocol.forms(route))
+        return ServedRoute(route.verb, route.path, route.target.method.path, forms)
 
     def answer(self, request: Request) -> Coroutine[Any, Any, Answer | None]:
         """Answers a request of a listener or of a host; None if it was written in pieces."""

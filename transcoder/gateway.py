@@ -43,15 +43,24 @@ def serve(transcoder: Transcoder, listen: str, tls: ssl.SSLContext | None) -> No
     asyncio.run(transcoder.serve(listen, ssl=tls))
 
 
-def files_of(target: str, credentials: grpc.ChannelCredentials | None) -> list[FileDescriptor]:
-    """Returns the files of a server's services, by its reflection.
+def asked(
+    server: Server, credentials: grpc.ChannelCredentials | None, *, not_of: Collection[str]
+) -> Server:
+    """Returns a server with its services and their files, by its reflection.
+
+    Args:
+        server: its services, if it names some, are kept.
+        credentials: of TLS to it; None for none.
+        not_of: services that other servers have.
 
     Raises:
         UnansweredError: the server does not tell them.
         SchemaError: they do not fit together.
     """
-    told = asyncio.run(_reflected(Upstream(target, credentials=credentials)))
-    return build(told.files, f"reflection of {target}")
+    told = asyncio.run(_reflected(Upstream(server.target, credentials=credentials)))
+    files = build(told.files, f"reflection of {server.target}")
+    rest = [service for service in told.services if service not in not_of]
+    return Server(server.target, server.services or rest, files)
 
 
 async def _reflected(upstream: Upstream) -> Reflected:

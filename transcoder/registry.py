@@ -66,6 +66,7 @@ class Registry:
         methods: by the path that gRPC calls them.
         own_routes: by the same path: with the whole messages as bodies.
         router: finds the route of a request.
+        routes: all that it finds.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Registry:
         self.methods: Final[dict[str, Method]] = {}
         self.own_routes: Final[dict[str, Route]] = {}
         self.router: Final[Router[Route]] = Router()
+        self.routes: Final[list[NewRoute[Route]]] = []
         self._codec = codec
         self._fields = Fields(codec)
         self._config = config
@@ -126,6 +128,7 @@ class Registry:
                     if self._is_served(method, default) and not has_rule:
                         routes.append(own)
         self.router.add_all(routes, faults)
+        self.routes.extend(routes)
         self.methods.update(methods)
         self.own_routes.update(own_routes)
         return routes

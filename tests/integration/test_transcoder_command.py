@@ -35,7 +35,12 @@ def test_the_routes_of_generated_code_are_printed_by_path() -> None:
     assert head == ("HTTP", "PATH", "METHOD", "SERVED AS")
     assert ("POST", "/v1/books/{id}:lend", "library.v1.Library.LendBook", "JSON, gRPC-Web") in rows
     own = "library.v1.Library", "LendBook"
-    assert ("POST", "/" + "/".join(own), ".".join(own), "JSON, gRPC-Web, Connect") in rows
+    assert (
+        "POST",
+        "/" + "/".join(own),
+        ".".join(own),
+        "JSON, gRPC-Web, WebSocket, Connect",
+    ) in rows
     assert [row[1] for row in rows] == sorted(row[1] for row in rows)
 
 

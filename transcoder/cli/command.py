@@ -14,22 +14,20 @@ from google.protobuf.descriptor import FileDescriptor
 
 from transcoder.app import Transcoder
 from transcoder.backends.reflection import UnansweredError
-from transcoder.call import Method
 from transcoder.cli.arguments import parse
 from transcoder.cli.certificates import channel_credentials, listener_context
 from transcoder.cli.errors import MisusedError
 from transcoder.cli.options import Options, read_options
-from transcoder.codec.codec import Codec
 from transcoder.descriptor_sets import read_set, services_in
 from transcoder.errors import SchemaError
-from transcoder.gateway import Server, files_of, serve
+from transcoder.gateway import Server, asked, serve
 from transcoder.options import OpenApi
-from transcoder.registry import Registry, methods_of
-from transcoder.routing.service_config import ServiceConfig
 
 INVALID: Final = 1
 MISUSED: Final = 2
 
+_NOWHERE: Final = "dns:///no.server.invalid:1"
+"""The server of services whose routes are only printed; nothing calls it."""
 _HEAD: Final = ("HTTP", "PATH", "METHOD", "SERVED AS")
 
 
@@ -66,10 +64,9 @@ def _run(given: argparse.Namespace, options: Options) -> int:
     servers = _servers(targets, files, options)
     if options.listen and not (given.routes or given.check):
         return _serve(servers, options)
-    if not files:
-        for server in servers:
-            files += files_of(server.target, channel_credentials(options))
-    lines = _routes(files, options)
+    if files and not targets:
+        servers += _servers([_NOWHERE], files, options)[-1:]
+    lines = _routes(servers, options)
     if not given.check:
         _print([_HEAD, *lines])
     return 0
@@ -102,8 +99,35 @@ def _servers(
 def _serve(servers: Sequence[Server], options: Options) -> int:
     if not servers:
         raise MisusedError("--listen: expected the address of a server too, as localhost:50051")
-    ssl = listener_context(options)
-    transcoder = _transcoder(options)
+    tls = listener_context(options)
+    try:
+        serve(_transcoder(servers, options), options.listen, tls)
+    except OSError as error:
+        sys.stderr.write(f"error: --listen {options.listen}: {error.strerror or error}\n")
+        return INVALID
+    return 0
+
+
+def _transcoder(servers: Sequence[Server], options: Options) -> Transcoder:
+    """Returns a transcoder in front of servers.
+
+    Raises:
+        SchemaError: a service of theirs cannot be served.
+    """
+    document = OpenApi(
+        title=options.openapi_title,
+        version=options.openapi_version,
+        descriptor_set=options.descriptor_set or b"",
+    )
+    transcoder = Transcoder(
+        service_config=options.service_config or None,
+        json=options.json,
+        strict=options.strict,
+        cors_origins=options.cors_origins,
+        trusted_proxies=options.trusted_proxies,
+        openapi=document if options.openapi else None,
+        limits=options.limits,
+    )
     credentials = channel_credentials(options)
     for server in servers:
         transcoder.forward(
@@ -113,29 +137,7 @@ def _serve(servers: Sequence[Server], options: Options) -> int:
             services=server.services,
             prefix=options.prefix,
         )
-    try:
-        serve(transcoder, options.listen, ssl)
-    except OSError as error:
-        sys.stderr.write(f"error: --listen {options.listen}: {error.strerror or error}\n")
-        return INVALID
-    return 0
-
-
-def _transcoder(options: Options) -> Transcoder:
-    document = OpenApi(
-        title=options.openapi_title,
-        version=options.openapi_version,
-        descriptor_set=options.descriptor_set or b"",
-    )
-    return Transcoder(
-        service_config=options.service_config or None,
-        json=options.json,
-        strict=options.strict,
-        cors_origins=options.cors_origins,
-        trusted_proxies=options.trusted_proxies,
-        openapi=document if options.openapi else None,
-        limits=options.limits,
-    )
+    return transcoder
 
 
 def _file_of(name: str) -> FileDescriptor:
@@ -158,31 +160,23 @@ def _file_of(name: str) -> FileDescriptor:
     return descriptor
 
 
-def _routes(files: Sequence[FileDescriptor], options: Options) -> list[tuple[str, str, str, str]]:
+def _routes(servers: Sequence[Server], options: Options) -> list[tuple[str, str, str, str]]:
     """Returns a line for each route, by path.
 
     Raises:
         SchemaError: lists what is wrong with the rules of a service.
+        UnansweredError: a server does not tell its services.
     """
-    config = ServiceConfig(options.service_config) if options.service_config else None
-    registry = Registry(Codec(), config=config, strict=False)
-    lines = []
-    for file in files:
-        for service in services_in([file]):
-            for route in registry.add(methods_of(service, file.pool), prefix=options.prefix):
-                path = f"{route.prefix}{route.template.text}"
-                lines.append(_line(route.verb, path, route.target.method))
-    registry.require_selected()
-    return sorted(lines, key=lambda line: (line[1], line[0]))
-
-
-def _line(verb: str, path: str, method: Method) -> tuple[str, str, str, str]:
-    served = ["JSON"]
-    if not method.client_streaming:
-        served.append("gRPC-Web")
-    if path == method.path:
-        served.append("Connect")
-    return verb, path, method.descriptor.full_name, ", ".join(served)
+    credentials = channel_credentials(options)
+    named = {each.service for each in options.route}
+    known = [
+        server if server.files else asked(server, credentials, not_of=named) for server in servers
+    ]
+    transcoder = _transcoder([each for each in known if each.services], options)
+    return [
+        (route.verb, route.path, route.method[1:].replace("/", "."), ", ".join(route.forms))
+        for route in transcoder.routes()
+    ]
 
 
 def _print(lines: Sequence[Sequence[str]]) -> None:

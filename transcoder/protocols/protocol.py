@@ -7,10 +7,13 @@ Rule: protocols may share a Content-Type: another protocol than REST may use JSO
 requests by a header, the path or the query.
 """
 
+from collections.abc import Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
 from transcoder.errors import TranscodeError
 from transcoder.http.exchange import Exchange
+from transcoder.registry import Route
+from transcoder.routing.router import NewRoute
 
 WholeAnswer: TypeAlias = tuple[int, bytes]
 """The HTTP status and the body of an answer in one piece; its headers are the exchange's."""
@@ -27,6 +30,13 @@ class WireProtocol(Protocol[ExchangeT]):
 
     @property
     def has_content_coding(self) -> bool: ...
+
+    def forms(self, route: NewRoute[Route]) -> Sequence[str]:
+        """Returns the forms in which a client can call a route by this protocol; empty if in none.
+
+        Decided by what decides about requests, as people read it in the table of routes.
+        """
+        ...
 
     async def answer(self, exchange: ExchangeT) -> WholeAnswer | None:
         """Answers a request; None if the answer was written in pieces.

@@ -7,7 +7,7 @@ Follows google/api/http.proto, "gRPC Transcoding", and google/rpc/code.proto.
 Rule: a response that cannot be written as JSON is answered INTERNAL; only the log has the reason.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -25,7 +25,7 @@ from transcoder.http.exchange import HttpCall, HttpExchange
 from transcoder.http.headers import http_code, initial_headers, trailer_headers
 from transcoder.http.offload import Offload
 from transcoder.http.response import NO_CONTENT
-from transcoder.protocols import http_bodies, plain_text
+from transcoder.protocols import http_bodies, plain_text, stream_formats
 from transcoder.protocols.failures import failure_of
 from transcoder.protocols.json_errors import JsonErrors, unwritable
 from transcoder.protocols.protocol import WholeAnswer
@@ -33,6 +33,11 @@ from transcoder.protocols.rest_requests import OneRequest, StreamedRequests, Str
 from transcoder.protocols.rest_streams import RestStreams
 from transcoder.protocols.stream_calls import Receive
 from transcoder.registry import Registry, Route
+from transcoder.routing.router import NewRoute
+
+JSON, LINES, _ = stream_formats.FORMS
+HTTP_BODY: Final = "HttpBody"
+MULTIPART: Final = "multipart"
 
 AnswerUnrouted = Callable[[HttpExchange, TranscodeError], Awaitable[WholeAnswer]]
 """Answers a request that no route serves, or raises."""
@@ -106,6 +111,17 @@ class Rest:
         self._offload = offload
         self._inline_max_bytes = inline_max_bytes
         self._unrouted = unrouted
+
+    def forms(self, route: NewRoute[Route]) -> Sequence[str]:
+        method, binder = route.target.method, route.target.binder
+        answers: Sequence[str] = stream_formats.FORMS if method.server_streaming else (JSON,)
+        if route.target.http_body is not None:
+            answers = (HTTP_BODY,)
+        if binder.upload is not None:
+            return tuple(dict.fromkeys((*answers, HTTP_BODY)))
+        if method.client_streaming and binder.reads_body:
+            return tuple(dict.fromkeys((*answers, LINES)))
+        return answers if binder.form is None else (*answers, MULTIPART)
 
     async def answer(self, exchange: HttpExchange) -> WholeAnswer | None:
         if exchange.verb == "OPTIONS" and self._cors.is_preflight(exchange.headers):

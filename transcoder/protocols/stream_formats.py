@@ -19,6 +19,9 @@ NDJSON: Final = "application/x-ndjson"
 ARRAY: Final = "application/json"
 EVENTS: Final = "text/event-stream"
 
+FORMS: Final = ("JSON", "NDJSON", "SSE")
+"""The names of the formats in the table of routes: an array, lines and events."""
+
 EVENTS_COMMENT: Final = b":\n\n"
 """A comment between events, which clients ignore; it keeps connections open."""
 

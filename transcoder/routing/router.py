@@ -60,9 +60,19 @@ class NewRoute(Generic[T]):
     origin: str
     """The method or rule that asks for the route, for errors."""
 
+    @property
+    def path(self) -> str:
+        """Returns the prefix and the text of the template."""
+        return self.prefix + self.template.text
+
+    @property
+    def sample_path(self) -> str:
+        """Returns a path that the template matches, as a request has it."""
+        return self.prefix + self.template.sample
+
     def is_post_at(self, path: str) -> bool:
         """True if it is the route of POST at a path without variables."""
-        return self.verb == "POST" and self.prefix + self.template.text == path
+        return self.verb == "POST" and self.path == path
 
 
 @dataclass(frozen=True, slots=True)

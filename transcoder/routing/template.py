@@ -9,7 +9,7 @@ Rule: this file knows no messages; the binding checks that a variable names a fi
 import re
 from dataclasses import dataclass
 from typing import Final, NoReturn, Self
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from transcoder.errors import SchemaError
 
@@ -62,6 +62,12 @@ class PathTemplate:
     variables: tuple[Variable, ...]
     verb: str
     """Without its colon, percent-decoded; empty when there is none."""
+
+    @property
+    def sample(self) -> str:
+        """Returns a path that it matches, with "~" for each wildcard."""
+        texts = (quote(s.text) if isinstance(s, Literal) else "~" for s in self.segments)
+        return f"/{'/'.join(texts)}{':' if self.verb else ''}{quote(self.verb)}"
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -1,6 +1,6 @@
 """Which protocol a request is given to; a protocol of the test's own says hello."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import aiohttp
@@ -29,7 +29,8 @@ from transcoder.protocols.rest_requests import StreamReaders
 from transcoder.protocols.rest_streams import RestStreams
 from transcoder.protocols.stream_formats import StreamFormats
 from transcoder.protocols.unrouted import Unrouted
-from transcoder.registry import Registry
+from transcoder.registry import Registry, Route
+from transcoder.routing.router import NewRoute
 from transcoder.tasks import Tasks
 
 HELLO_TYPE: Final = "application/x-hello"
@@ -40,6 +41,9 @@ class Hello:
     """Takes its own content type; JSON, and requests without a body, by a header."""
 
     has_content_coding: Final = False
+
+    def forms(self, route: NewRoute[Route]) -> Sequence[str]:
+        return ("hello",)
 
     def __init__(self) -> None:
         self.asked: list[str] = []

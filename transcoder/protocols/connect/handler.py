@@ -6,6 +6,7 @@ Rule 2: a request that is refused before it is a call is answered in plain text,
 code with the HTTP status: its clients make one of the status.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import MethodOptions
@@ -31,10 +32,13 @@ from transcoder.protocols.connect.query import GetRequest, is_get_request, parse
 from transcoder.protocols.connect.streams import Streams
 from transcoder.protocols.connect.unary import Unary
 from transcoder.protocols.protocol import WholeAnswer
-from transcoder.registry import Registry
+from transcoder.registry import Registry, Route
+from transcoder.routing.router import NewRoute
 
 VERSION_HEADER: Final = "Connect-Protocol-Version"
 _VERSION: Final = "1"
+FORM: Final = "Connect"
+"""The name of the protocol in the table of routes."""
 _SAFE: Final = ("GET", "HEAD")
 
 
@@ -86,6 +90,13 @@ class Connect:
             ceiling=ceiling,
             compress_min_bytes=compress_min_bytes,
         )
+
+    def forms(self, route: NewRoute[Route]) -> Sequence[str]:
+        own = self._routes.get(route.path)
+        if own is None or own.method is not route.target.method:
+            return ()
+        is_safe = route.verb in _SAFE and _has_get(own.method)
+        return (FORM,) if route.verb == "POST" or is_safe else ()
 
     def reads(self, content_type: str) -> bool:
         return True  # by its header a request is Connect's, whatever its body is

@@ -10,7 +10,7 @@ the call.
 
 import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import grpc
@@ -45,10 +45,13 @@ from transcoder.protocols.grpcweb.request import RequestReader
 from transcoder.protocols.protocol import WholeAnswer
 from transcoder.protocols.streams import StreamingCall
 from transcoder.registry import Route
-from transcoder.routing.router import Router
+from transcoder.routing.router import NewRoute, Router
 
 CONTENT_TYPE: Final = "application/grpc-web"
 """The beginning of every Content-Type of the protocol, in lower case."""
+
+FORM: Final = "gRPC-Web"
+"""The name of the protocol in the table of routes."""
 
 Override = Callable[[Message], None]
 """Sets the fields of a parsed message that a REST path binds: the path wins."""
@@ -90,6 +93,12 @@ class GrpcWeb:
         self._offload = offload
         self._requests = RequestReader(limits, offload, ceiling)
         self._compress_min_bytes = compress_min_bytes
+
+    def forms(self, route: NewRoute[Route]) -> Sequence[str]:
+        method, called = route.target.method, self._methods.get(route.path)
+        has_verb = route.verb == "POST" or (called is None and route.verb != "HEAD")
+        is_own = called is None or called is method
+        return (FORM,) if has_verb and is_own and _can_be_served(method) else ()
 
     def reads(self, content_type: str) -> bool:
         return content_type[: len(CONTENT_TYPE)].lower() == CONTENT_TYPE
@@ -180,7 +189,7 @@ class GrpcWeb:
         method = self.method_at(path)
         if method is None:
             raise self._unknown_method(path)
-        if method.client_streaming:
+        if not _can_be_served(method):
             raise unimplemented(f"{method.path} streams its requests, which gRPC-Web does not")
         return method
 
@@ -252,6 +261,10 @@ class _FrameWriter:
         """Returns a message's frame; the message is encoded before the first wait."""
         payload = type(message).SerializeToString(message)
         return self._mode.encoded(await self._messages.envelope(payload))
+
+
+def _can_be_served(method: Method) -> bool:
+    return not method.client_streaming
 
 
 def _mode(exchange: Exchange, *, is_routed: bool) -> Mode:

@@ -10,6 +10,7 @@ as RFC 6455 says.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
@@ -35,9 +36,11 @@ from transcoder.protocols.websocket.handshake import (
 )
 from transcoder.protocols.websocket.socket import Socket
 from transcoder.registry import Registry, Route
-from transcoder.routing.router import RouteMatch
+from transcoder.routing.router import NewRoute, RouteMatch
 from transcoder.tasks import Tasks
 
+FORM: Final = "WebSocket"
+"""The name of the protocol in the table of routes."""
 METADATA_MAX_BYTES: Final = 16 << 10
 """Max bytes of a message with metadata, as of the headers that gRPC takes."""
 _VERBS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -81,6 +84,10 @@ class WebSockets:
         self._cors = cors
         self._tasks = tasks
         self._open: set[Socket] = set()
+
+    def forms(self, route: NewRoute[Route]) -> Sequence[str]:
+        match = self._match(route.sample_path)
+        return (FORM,) if match is not None and match.target is route.target else ()
 
     def reads(self, content_type: str) -> bool:
         return content_type == ""

@@ -83,6 +83,8 @@ class OpenApi:
     descriptor_set: str | os.PathLike[str] | bytes = b""
     """The path or the content of a FileDescriptorSet with source info, whose comments describe the
     API. Generated code has no comments."""
+    page: bool = True
+    """Serve Swagger UI at `GET /docs`: a page that shows the document and makes calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

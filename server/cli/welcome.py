@@ -35,6 +35,7 @@ def lines(
     yield f"gRPC               {started.grpc_listen}"
     if not is_socket:
         yield f"OpenAPI            {origin}/openapi.json"
+        yield f"docs, try it       {origin}/docs"
     yield f"data folder        {data_dir}"
     if owner is not None:
         yield f"organisation       {owner.org_name} ({owner.org_id}), made just now"

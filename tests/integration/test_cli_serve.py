@@ -132,6 +132,14 @@ def test_it_prints_the_address_of_its_openapi_document(tmp_path: Path) -> None:
     assert search["summary"] == "The actions of the organisation that pass all filters"
 
 
+def test_it_prints_the_address_of_its_page(tmp_path: Path) -> None:
+    with (
+        Server(folder=tmp_path) as server,
+        urllib.request.urlopen(server.docs, timeout=TIMEOUT_S) as answer,  # noqa: S310  ours
+    ):
+        assert "<title>Actions API</title>" in answer.read().decode()
+
+
 def test_later_starts_print_where_the_token_is(tmp_path: Path) -> None:
     with Server(folder=tmp_path) as first:
         first.stop()

@@ -55,9 +55,14 @@ def test_each_wheel_is_one_package(wheels: Wheels) -> None:
         assert {name.split("/", 1)[0] for name in files_of(wheel)} == {package}
 
 
-def test_the_library_has_every_module_of_its_folder(wheels: Wheels) -> None:
-    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / LIBRARY).rglob("*.py")}
-    assert files_of(wheels.library) == {*here, f"{LIBRARY}/py.typed"}
+def test_the_library_has_every_module_and_page_of_its_folder(wheels: Wheels) -> None:
+    files = (
+        *(ROOT / LIBRARY).rglob("*.py"),
+        *(ROOT / LIBRARY / "openapi" / "swagger_ui").iterdir(),
+        ROOT / LIBRARY / "py.typed",
+    )
+    here = {path.relative_to(ROOT).as_posix() for path in files}
+    assert files_of(wheels.library) == here
 
 
 def test_the_service_has_every_file_of_its_folder_and_of_generated_code(wheels: Wheels) -> None:
@@ -84,7 +89,7 @@ def test_the_librarys_source_distribution_has_its_licence(tmp_path: Path) -> Non
     subprocess.run(command, cwd=ROOT / LIBRARY, check=True, capture_output=True)
     (source,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(source) as archive:
-        (member,) = (found for found in archive if found.name.endswith("/LICENSE"))
+        (member,) = (found for found in archive if found.name.partition("/")[2] == "LICENSE")
         licence = archive.extractfile(member) if member.isfile() else None
         assert licence is not None
         assert licence.read() == (ROOT / "LICENSE").read_bytes()

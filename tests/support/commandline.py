@@ -85,6 +85,7 @@ class Server(Process):
             self.listen = line.partition("://")[2].rstrip()
             self.grpc_listen = self.line().removeprefix("gRPC ").strip()
             self.openapi = self.line().removeprefix("OpenAPI ").strip()
+            self.docs = self.line().removeprefix("docs, try it ").strip()
             assert self.listen, self.log()
         except BaseException:  # also a test that is out of time
             self.close()

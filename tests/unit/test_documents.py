@@ -31,7 +31,7 @@ _PUBLIC: Final = re.compile(
     | \b(?:connectrpc\.com | protobuf\.dev | sqlite\.org | www\.envoyproxy\.io | www\.haproxy\.org)
     | OpenTelemetry | W3C\ Trace\ Context
     | OpenID\ Connect\ \w+\ 1\.0 | TOML\ 1\.0\.0
-    | OpenAPI\ Specification\ 3\.1\.0
+    | OpenAPI\ Specification\ 3\.1\.0 | Content\ Security\ Policy\ Level\ 3
     | the\ (?:Fetch\ standard | ASGI\ specification | ELF\ specification)
     | conformance/conformance\.proto\ of\ protobuf
     """,

@@ -140,7 +140,10 @@ class Options:
         False, ANSWERS, kinds.SWITCH, "refuse unknown fields and parameters, which are ignored else"
     )
     openapi: bool = _option(
-        True, ANSWERS, kinds.SWITCH, "serve an OpenAPI document at /openapi.json"
+        True,
+        ANSWERS,
+        kinds.SWITCH,
+        "serve an OpenAPI document at /openapi.json, and a page that shows it at /docs",
     )
     openapi_title: str = _option("API", ANSWERS, kinds.TEXT, "name of the API in the document")
     openapi_version: str = _option("1", ANSWERS, kinds.TEXT, "version of the API in the document")

@@ -97,14 +97,15 @@ def decode_body(body: bytes, codings: Sequence[str], *, max_bytes: int) -> bytes
     return body
 
 
-def preferred(accept_encoding: Iterable[str]) -> str:
-    """Returns the coding of an answer: the client's preferred one, the best of `CODINGS` if equal.
+def preferred(accept_encoding: Iterable[str], offered: Sequence[str] = CODINGS) -> str:
+    """Returns the coding of an answer: the client's preferred one, the first offered if equal.
 
-    Malformed elements are ignored. A client that accepts neither identity nor one of `CODINGS` gets
+    Malformed elements are ignored. A client that accepts neither identity nor an offered one gets
     identity: its call has run, and after an error it might call again.
 
     Args:
         accept_encoding: the header, as often as it came.
+        offered: the codings that the answer may have, the best first.
     """
     weights: dict[str, float] = {}
     for element in ",".join(accept_encoding).split(",", _ELEMENTS_MAX):
@@ -114,7 +115,7 @@ def preferred(accept_encoding: Iterable[str]) -> str:
             weight = 1.0 if match[2] is None else float(match[2])
             weights.setdefault(_ALIASES.get(name, name), weight)
     others = weights.get("*", 0.0)
-    best = max(CODINGS, key=lambda coding: weights.get(coding, others))  # of equals the first
+    best = max(offered, key=lambda coding: weights.get(coding, others))  # of equals the first
     weight = weights.get(best, others)
     return best if weight > 0 and weight >= weights.get(IDENTITY, 0.0) else IDENTITY
 

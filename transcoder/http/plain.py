@@ -88,9 +88,15 @@ class PlainRoutes:
         self._router: Router[PlainRoute] = Router()
 
     def add(
-        self, verb: str, path: str, handler: PlainHandler, *, body_max_bytes: int | None = None
+        self,
+        verb: str,
+        path: str,
+        handler: PlainHandler,
+        *,
+        body_max_bytes: int | None = None,
+        origin: str = "a plain handler",
     ) -> None:
-        """Adds a handler.
+        """Adds a handler; an error of a second one names the `origin` of both.
 
         Raises:
             SchemaError: the path is no template, has a handler for the method already, or
@@ -104,7 +110,7 @@ class PlainRoutes:
         names = tuple(".".join(each.field_path) for each in template.variables)
         limits = replace(self._limits, body_max_bytes=body_max_bytes or most)
         route = PlainRoute(handler, names, limits)
-        self._router.add(verb, template, route, origin="a plain handler")
+        self._router.add(verb, template, route, origin=origin)
 
     def find(self, verb: str, path: str) -> RouteMatch[PlainRoute] | TranscodeError:
         """Returns the handler of a request, or the error of a path without one."""

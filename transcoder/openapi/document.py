@@ -161,6 +161,7 @@ class _Writing:
             made["deprecated"] = True
         if not self._public.isdisjoint(patterns_of(method.full_name)):
             made["security"] = []
+        made["x-grpc-path"] = route.method.path
         parameters = path_parameters(path, method.input_type, schemas)
         if route.rule.body != "*":
             bound = {variable.field_path for variable in route.rule.template.variables}

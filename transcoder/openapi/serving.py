@@ -1,22 +1,19 @@
 """Serves the OpenAPI document from memory, with an entity tag.
 
-Follows RFC 9110 sections 8.8.3 (ETag) and 13.1.2 (If-None-Match). The tag is weak, since an answer
-may be compressed.
 Rule: the document is made when it is first asked for, in a thread, and once.
 """
 
 import asyncio
-import hashlib
 from typing import Final, NamedTuple
 
 from transcoder.http.body import JSON_TYPE
+from transcoder.http.entity_tags import entity_tag, has_current
 from transcoder.http.offload import Offload
 from transcoder.http.plain import PlainAnswer, PlainRequest
 from transcoder.openapi.document import Document
 
 OPENAPI_PATH: Final = "/openapi.json"
 
-_TAG_CHARS: Final = 32
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
 
@@ -54,7 +51,7 @@ class ServedDocument:
         """Answers with the document, or with 304 if the client has it."""
         page = await self._current()
         headers = (("Content-Type", JSON_TYPE), ("ETag", page.tag))
-        if _matches(request.headers.getall("If-None-Match", ()), page.tag):
+        if has_current(request.headers, page.tag):
             return PlainAnswer(_NOT_MODIFIED, headers=headers[1:])
         return PlainAnswer(_OK, page.text, headers)
 
@@ -68,12 +65,4 @@ class ServedDocument:
     def _made(self) -> _Page:
         count = len(self._document)
         text = self._document.text()
-        tag = hashlib.sha256(text).hexdigest()[:_TAG_CHARS]
-        return _Page(text, f'W/"{tag}"', count)
-
-
-def _matches(given: list[str] | tuple[()], tag: str) -> bool:
-    """True if a client has the document of the tag."""
-    opaque = tag.removeprefix("W/")
-    tags = [each.strip().removeprefix("W/") for each in ",".join(given).split(",")]
-    return "*" in tags or opaque in tags
+        return _Page(text, entity_tag(text), count)

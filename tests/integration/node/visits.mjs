@@ -223,3 +223,53 @@ export async function press(page, { button }) {
   await page.getByRole("button", { name: button }).press("Enter");
   return actionsShown(page);
 }
+
+const notes = new WeakMap();
+
+// The page of an OpenAPI document: {url, token}. Notes what its console says and whom it asks.
+export async function openDocs(page, { url, token }) {
+  if (!notes.has(page)) {
+    notes.set(page, { errors: [], origins: new Set() });
+    page.on("console", (line) => line.type() === "error" && notes.get(page).errors.push(line.text()));
+    page.on("pageerror", (error) => notes.get(page).errors.push(error.message));
+    page.on("response", (response) => notes.get(page).origins.add(new URL(response.url()).origin));
+  }
+  Object.assign(notes.get(page), { errors: [], origins: new Set() });
+  await page.goto(url);
+  await page.locator(".opblock").first().waitFor();
+  if (!token) return;
+  await page.getByRole("button", { name: "Authorize" }).click();
+  await page.getByLabel("Value").fill(token);
+  await page.getByRole("button", { name: "Apply credentials" }).click();
+  await page.getByRole("button", { name: "Close" }).last().click();
+}
+
+// Make a call on it: {path, body}, and the media type of the answer, `accept`.
+export async function tryOut(page, { path, body, accept }) {
+  const shown = page.locator(".opblock", { has: page.locator(`[data-path="${path}"]`) });
+  if (!(await shown.locator("textarea").isVisible())) {
+    await shown.locator(".opblock-summary-control").click();
+    await shown.getByRole("button", { name: "Try it out" }).click();
+  }
+  await shown.locator("textarea").fill(body);
+  if (accept) await shown.getByLabel("Media Type").first().selectOption(accept);
+  await shown.getByRole("button", { name: "Execute" }).click();
+  const live = shown.locator(".live-responses-table");
+  await live.waitFor();
+  const answer = {
+    status: await live.locator(".response-col_status").last().innerText(),
+    body: await live.locator("pre").first().innerText(),
+  };
+  await shown.getByRole("button", { name: "Clear" }).click();
+  return answer;
+}
+
+// What has been noted of it, once all of it is open.
+export async function docsNoted(page) {
+  const closed = page.locator(".opblock-summary-control[aria-expanded=false]");
+  while (await closed.count()) await closed.first().click();
+  await page.locator(".responses-wrapper").nth((await page.locator(".opblock").count()) - 1).waitFor();
+  const text = await page.locator("#page").innerText();
+  const { errors, origins } = notes.get(page);
+  return { text, errors, origins: [...origins], ran: await page.evaluate(() => globalThis.ran ?? null) };
+}

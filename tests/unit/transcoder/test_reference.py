@@ -65,7 +65,7 @@ def test_a_row_has_type_default_and_meaning() -> None:
         "| `compress_min_bytes` | `int \\| None` | `4096` | ",
         "| `ids` | `Mapping[str, str]` | `{}` | ",
         "| `upstream` | `str \\| grpc.aio.Channel` |  | ",
-        "| `--openapi, --no-openapi` | on | Serve an OpenAPI document at /openapi.json |",
+        "| `--openapi, --no-openapi` | on | Serve an OpenAPI document at /openapi.json, and ",
     ]
     assert [row for row in shown if f"\n{row}" not in PAGE] == []
 

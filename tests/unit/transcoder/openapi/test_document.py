@@ -107,6 +107,11 @@ def test_a_method_without_a_rule_has_its_own_path() -> None:
     assert own == {"POST /files.v1.Files/NoRule"}
 
 
+def test_an_operation_names_the_path_of_its_method_over_grpc() -> None:
+    read = document_of(EVERYTHING)["paths"]["/v1/read"]["get"]
+    assert read["x-grpc-path"] == "/everything.v1.Everythings/Read"
+
+
 def test_a_prefix_is_part_of_paths() -> None:
     found = operations(document_of(FILES, prefix="/api"))
     assert "GET /api/v1/files/{size}" in found

@@ -112,15 +112,16 @@ class Requests:
         return Request("POST", path, body, _JSON, message)
 
     def _sent(self, message: Any, field: str) -> tuple[bytes, str] | None:
-        """Sets the field that a rule names as its body, which is always sent.
+        """Sets what a rule names as its body, if that is a field or bytes: a body is always sent.
 
         Returns:
             The body and its content type, if that is no JSON.
         """
-        if field in ("", "*"):
+        if not field:
             return None
-        held = getattr(message, field)
-        held.SetInParent()
+        held = message if field == "*" else getattr(message, field)
+        if held is not message:
+            held.SetInParent()
         if held.DESCRIPTOR.full_name != HttpBody.DESCRIPTOR.full_name:
             return None
         held.Clear()

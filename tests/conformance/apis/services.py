@@ -43,6 +43,12 @@ WITHOUT_JSON: Final = {
 }
 """Methods whose rule has the same route as another one of their service, which is refused."""
 
+SHADOWED: Final = frozenset(
+    {"google.firestore.v1.Firestore.GetDocument", "google.firestore.v1beta1.Firestore.GetDocument"}
+)
+"""Methods whose paths ("documents/*/**") another one has as well, and more narrowly
+("documents/*/**/*"): that one gets them."""
+
 _CHUNK: Final = 8
 """Services that a process checks before it takes the next ones."""
 _HTTP_BODY: Final = httpbody_pb2.HttpBody.DESCRIPTOR.full_name
@@ -137,8 +143,8 @@ async def _checked(api: Api, service: str, number: int) -> Tally:
             if method.client_streaming or method.server_streaming:
                 tally.counts["streams, not called"] += 1
                 continue
-            if method.descriptor.full_name in without:
-                tally.counts["methods with the route of another"] += 1
+            if method.descriptor.full_name in {*without, *SHADOWED}:
+                tally.counts["methods whose routes others have"] += 1
                 continue
             tally.counts["unary methods called"] += 1
             for made in _requests(method, requests):

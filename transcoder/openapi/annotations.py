@@ -1,7 +1,7 @@
 """Reads what options of a .proto say of a value: its rules, its behaviour, its deprecation.
 
 Follows google/api/field_behavior.proto, validate.proto of protoc-gen-validate, and
-buf/validate/validate.proto of protovalidate.
+buf/validate/validate.proto of protovalidate. What openapiv2.proto says of a field comes last.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from transcoder.openapi.defaults import may_be_empty, refuses_default
 from transcoder.openapi.extensions import extensions_of
+from transcoder.openapi.openapiv2 import field_notes
 from transcoder.openapi.values import Schema
 
 _BEHAVIOR: Final = "google.api.field_behavior"
@@ -81,7 +82,8 @@ def notes_of(field: FieldDescriptor) -> FieldNotes:
         keywords |= _keywords(rules)
         elements |= _element_keywords(rules)
         is_required |= _is_set(rules, "required") or refuses_default(field, rules)
-    return FieldNotes(keywords, elements, is_required)
+    own, of_elements, is_named = field_notes(field, options)
+    return FieldNotes(keywords | own, elements | of_elements, is_required or is_named)
 
 
 def is_required_oneof(oneof: OneofDescriptor) -> bool:

@@ -4,6 +4,7 @@ Follows the OpenAPI Specification 3.1.0, "Request Body Object" and "Responses Ob
 are those of transcoder/binding/ and transcoder/protocols/rest_streams.py.
 """
 
+import re
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -14,6 +15,7 @@ from transcoder.codec.message_types import map_entry
 from transcoder.codec.structs import STRUCT
 from transcoder.codec.wellknown import SPECIAL
 from transcoder.http.body import JSON_TYPE
+from transcoder.openapi.openapiv2 import response_notes
 from transcoder.openapi.schemas import Schemas
 from transcoder.openapi.values import ANY, Schema
 from transcoder.protocols.stream_formats import ARRAY, EVENTS, NDJSON
@@ -22,6 +24,7 @@ from transcoder.registry import Route
 _ANY_TYPE: Final = "*/*"
 _FORM_TYPE: Final = "multipart/form-data"
 _FILE: Final[Schema] = {"type": "string", "contentMediaType": "application/octet-stream"}
+_STATUS: Final = re.compile("default|[1-5]([0-9]{2}|XX)")
 _LINES: Final = "The schema is that of each line."
 _EVENTS: Final = (
     "The data of each event is JSON; the event `end` is the last one, `error` has a Status."
@@ -66,8 +69,11 @@ def responses(route: Route, schemas: Schemas, error: Schema) -> Schema:
         schemas: of the document.
         error: the schema of the JSON of a failure.
     """
-    failure = {"description": "A failure.", "content": {JSON_TYPE: {"schema": error}}}
-    return {"200": _success(route, schemas, error), "default": failure}
+    made = {"200": _success(route, schemas, error), "default": _failure(error)}
+    for status, notes in response_notes(route.method.descriptor).items():
+        if _STATUS.fullmatch(status):
+            made[status] = _noted(made.get(status) or _failure(error), notes)
+    return made
 
 
 def error_schema(schemas: Schemas, *, has_envelope: bool) -> Schema:
@@ -82,6 +88,19 @@ def error_schema(schemas: Schemas, *, has_envelope: bool) -> Schema:
     }
     inner: Schema = {"type": "object", "properties": properties}
     return {"type": "object", "properties": {"error": inner}, "required": ["error"]}
+
+
+def _failure(error: Schema) -> Schema:
+    return {"description": "A failure.", "content": {JSON_TYPE: {"schema": error}}}
+
+
+def _noted(response: Schema, notes: Schema) -> Schema:
+    """Returns a response with what annotations say of it."""
+    examples = notes.pop("examples", {})
+    content = dict(response["content"])
+    for media_type, example in examples.items():
+        content[media_type] = content.get(media_type, {}) | {"example": example}
+    return response | {"content": content} | notes
 
 
 def _success(route: Route, schemas: Schemas, error: Schema) -> Schema:

@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 import orjson
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import ServiceDescriptor
 
 from transcoder.errors import SchemaError
 from transcoder.openapi.bodies import error_schema, request_body, responses
 from transcoder.openapi.comments import Comments
+from transcoder.openapi.head import head
+from transcoder.openapi.openapiv2 import FileNotes, operation_notes, tag_notes
 from transcoder.openapi.parameters import path_parameters, query_parameters, variable_name
 from transcoder.openapi.paths import DocumentPath, document_path
 from transcoder.openapi.schemas import Schemas
@@ -25,8 +27,6 @@ from transcoder.registry import Route
 from transcoder.routing.router import NewRoute
 from transcoder.routing.service_config import patterns_of
 from transcoder.routing.template import Multi
-
-VERSION: Final = "3.1.0"
 
 _VERBS: Final = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
 """The HTTP methods of a Path Item Object."""
@@ -81,19 +81,7 @@ class Document:
         )
         for route in sorted(shown, key=_has_multi):  # of one path the narrower route is shown
             writing.add(route)
-        return self._head() | writing.content()
-
-    def _head(self) -> Schema:
-        options = self._options
-        info: Schema = {"title": options.title, "version": options.version}
-        if options.description:
-            info["description"] = options.description
-        head: Schema = {"openapi": VERSION, "info": info}
-        if options.servers:
-            head["servers"] = [{"url": url} for url in options.servers]
-        if options.security:
-            head["security"] = [{name: []} for name in options.security]
-        return head
+        return writing.content()
 
 
 class _Shape(NamedTuple):
@@ -116,6 +104,7 @@ class _Writing:
         self._error = error_schema(schemas, has_envelope=json.error_envelope)
         self._shapes: dict[str, _Shape] = {}
         self._services: dict[str, ServiceDescriptor] = {}
+        self._tags: dict[str, Schema] = {}
         self._unwritten: list[str] = []
         self._counts: dict[str, int] = {}
 
@@ -138,25 +127,32 @@ class _Writing:
         held.operations[verb] = self._operation(route.target, path.named_as(held.path))
 
     def content(self) -> Schema:
-        """Returns what the routes make of the document."""
+        """Returns the document."""
         self._schemas.complete()
-        tags = [self._tag(service) for service in self._services.values()]
+        notes = FileNotes({service.file: None for service in self._services.values()})
+        tags = self._tags | {
+            name: self._tags.get(name, {}) | tag for name, tag in notes.tags.items()
+        }
         components: Schema = {"schemas": dict(sorted(self._schemas.components.items()))}
-        if self._options.security:
-            components["securitySchemes"] = dict(self._options.security)
+        schemes = notes.security_schemes | dict(self._options.security)
+        if schemes:
+            components["securitySchemes"] = schemes
         paths = {shape.path.text: shape.operations for shape in self._shapes.values()}
-        made: Schema = {"tags": tags, "paths": paths, "components": components}
+        made = head(self._options, notes) | {"tags": [*tags.values()]}
+        made |= {"paths": paths, "components": components}
         return made | ({"x-unwritten-routes": self._unwritten} if self._unwritten else {})
 
     def _operation(self, route: Route, path: DocumentPath) -> Schema:
         method, schemas = route.method.descriptor, self._schemas
         service = method.containing_service
         self._services[service.full_name] = service
-        made: Schema = {"operationId": self._operation_id(method), "tags": [service.full_name]}
+        made: Schema = {"operationId": "", "tags": [self._tag(service)]}
         made["summary"] = self._comments.summary(method.full_name) or method.name
         description = self._comments.description(method.full_name)
         if description:
             made["description"] = description
+        made |= operation_notes(method)
+        made["operationId"] = self._operation_id(made["operationId"] or method.full_name)
         if method.GetOptions().deprecated or service.GetOptions().deprecated:
             made["deprecated"] = True
         if not self._public.isdisjoint(patterns_of(method.full_name)):
@@ -174,16 +170,18 @@ class _Writing:
             made["requestBody"] = body
         return made | {"responses": responses(route, schemas, self._error)}
 
-    def _operation_id(self, method: MethodDescriptor) -> str:
-        """Returns the full name of a method, with a number from its second operation on."""
-        name = method.full_name
+    def _operation_id(self, name: str) -> str:
+        """Returns a name of a method, with a number from its second operation on."""
         count = self._counts[name] = self._counts.get(name, 0) + 1
         return name if count == 1 else f"{name}_{count}"
 
-    def _tag(self, service: ServiceDescriptor) -> Schema:
+    def _tag(self, service: ServiceDescriptor) -> str:
+        """Returns the name of the tag of a service, which is among the tags then."""
         tag = {"name": service.full_name}
         description = self._comments.description(service.full_name)
-        return tag | ({"description": description} if description else {})
+        tag |= ({"description": description} if description else {}) | tag_notes(service)
+        self._tags[tag["name"]] = tag
+        return tag["name"]
 
 
 def _has_multi(route: NewRoute[Route]) -> bool:

@@ -14,6 +14,7 @@ from google.protobuf.struct_pb2 import NullValue
 from transcoder.codec.message_types import map_entry
 from transcoder.openapi.annotations import FieldNotes, is_required_oneof, notes_of
 from transcoder.openapi.comments import Comments
+from transcoder.openapi.openapiv2 import enum_notes, message_notes
 from transcoder.openapi.values import MAP_KEYS, SCALARS, SPECIAL, Schema
 from transcoder.options import JsonOptions
 
@@ -97,10 +98,16 @@ class Schemas:
             schema["deprecated"] = True
         if fields:
             schema["properties"] = {self.name_of(field): self.of_field(field) for field in fields}
-        required = [self.name_of(field) for field in fields if self.is_required(field)]
+        notes = message_notes(message)
+        named = notes.pop("required", ())
+        required = [
+            self.name_of(field)
+            for field in fields
+            if self.is_required(field) or field.name in named or field.json_name in named
+        ]
         if required:
             schema["required"] = required
-        return schema | self._of_oneofs(message, without)
+        return schema | self._of_oneofs(message, without) | notes
 
     def complete(self) -> None:
         """Adds the components that the schemas made so far reach."""
@@ -128,7 +135,7 @@ class Schemas:
         else:
             schema = self.of_one(field)
         comment = self._comments.description(field.full_name)
-        return schema | notes.keywords | ({"description": comment} if comment else {})
+        return schema | ({"description": comment} if comment else {}) | notes.keywords
 
     def _of_oneofs(self, message: Descriptor, without: Collection[str]) -> Schema:
         excluded: Schema = {}
@@ -156,7 +163,7 @@ class Schemas:
             numbers = dict.fromkeys(value.number for value in enum.values)
             schema = {"type": "integer", "format": "int32", "enum": list(numbers)}
         described = "\n\n".join(self._texts_of(enum))
-        return schema | ({"description": described} if described else {})
+        return schema | ({"description": described} if described else {}) | enum_notes(enum)
 
     def _texts_of(self, enum: EnumDescriptor) -> Iterator[str]:
         """Yields the comment of an enum, and a line for each commented value."""

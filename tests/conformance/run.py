@@ -1,8 +1,9 @@
 """`make conformance`: two official suites, each also on what is broken on purpose, fuzzes, clients.
 
-The suites are protobuf's and Connect's; the clients are in Go; the services are of Google's APIs. A
-failure, required or recommended, ends with exit status 1; so does a suite that does not notice, a
-difference from json_format that is not explained, and one between the two ways of reading requests.
+The suites are protobuf's and Connect's; the clients are in Go; the services are of Google's APIs,
+and schemathesis tests the Actions API by its own document. A failure, required or recommended, ends
+with exit status 1; so does a suite that does not notice, a difference from json_format that is not
+explained, and one between the two ways of reading requests.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from tests.conformance.apis import definitions, services
 from tests.conformance.clients_page import ClientFailed
 from tests.conformance.connect import servicer
 from tests.conformance.connect import suite as connect
+from tests.conformance.document import suite as document
 from tests.conformance.fuzz import CHUNK, Tally, compare
 from tests.conformance.suite import Suite, SuiteError
 from tests.conformance.testee import DEFECTS
@@ -29,6 +31,12 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=100_000, help="of the fuzz, each way")
     parser.add_argument("--requests", type=int, default=200_000, help="of the fuzz of both ways")
     parser.add_argument(
+        "--examples", type=int, default=document.EXAMPLES, help="of each operation, by its document"
+    )
+    parser.add_argument(
+        "--document", action="store_true", help="run nothing but schemathesis by the document"
+    )
+    parser.add_argument(
         "--rust", action="store_true", help="run nothing but the client in Rust (needs cargo)"
     )
     parser.add_argument(
@@ -37,6 +45,8 @@ def main() -> int:
     given = parser.parse_args()
     if given.apis:
         return 0 if _run_apis([definitions.ALL]) else 1
+    if given.document:
+        return 0 if _run_document(given.examples) else 1
     if given.rust:
         return 0 if _run_rust_client() else 1
     try:
@@ -48,6 +58,7 @@ def main() -> int:
     is_passed = _fuzz(suite.descriptor_set, given.messages) and is_passed
     is_passed = _fuzz_ways(given.requests) and is_passed
     is_passed = _run_connect() and is_passed
+    is_passed = _run_document(given.examples) and is_passed
     is_passed = _run_apis(definitions.packages()) and is_passed
     is_passed = _run_go_clients() and is_passed
     return 0 if is_passed else 1
@@ -98,6 +109,25 @@ def _fuzz_ways(count: int) -> bool:
         print(f"not alike, request {failure[:2000]}")
     print(f"{len(tally.failures)} differences between the two ways")
     return not tally.failures
+
+
+def _run_document(examples: int) -> bool:
+    try:
+        with document.serving() as server:
+            outcome = document.run(server, examples)
+            noticed = {defect: document.notices(server, defect) for defect in document.DEFECTS}
+    except document.SuiteError as failed:
+        print(f"schemathesis: {failed}")
+        return False
+    print(outcome.report, end="")
+    for reason, count in sorted(outcome.excused.items()):
+        print(f"{count:7,}  findings are no faults: {reason}")
+    reached = f"{outcome.reached} of {outcome.operations} operations succeed at least once"
+    print(f"schemathesis, all checks: {outcome.cases:,} cases, {reached}", flush=True)
+    for defect, is_noticed in noticed.items():
+        print(f"document made to {defect}: {'' if is_noticed else 'not '}noticed", flush=True)
+    is_deep = outcome.reached >= document.REACHED_MIN
+    return not outcome.report and is_deep and all(noticed.values())
 
 
 def _run_connect() -> bool:

@@ -10,9 +10,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import grpc
 from aiohttp import web
@@ -20,8 +20,9 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from transcoder.backends.inprocess import Handler, HandlerCallDetails, InProcess
-from transcoder.call import CallMetadata, Method
+from transcoder.call import CallMetadata
 from transcoder.codec.codec import Codec
+from transcoder.descriptor_sets import TypePools
 from transcoder.dispatch import Dispatcher, ServedRoute
 from transcoder.errors import SchemaError
 from transcoder.http.asgi import AsgiApplication
@@ -54,17 +55,11 @@ from transcoder.protocols.unrouted import Unrouted
 from transcoder.protocols.websocket.handler import WebSockets
 from transcoder.registry import Registry, methods_of
 from transcoder.routing.service_config import ServiceConfig
+from transcoder.services import NewService, Services
 from transcoder.tasks import Tasks
 from transcoder.upstreams import Upstreams
 
 logger = logging.getLogger(__name__)
-
-_STREAMING_KINDS: Final = {
-    (False, False): "one request and one response",
-    (False, True): "a stream of responses",
-    (True, False): "a stream of requests",
-    (True, True): "streams of both",
-}
 
 
 class Transcoder:
@@ -142,10 +137,8 @@ class Transcoder:
         compressed_min_bytes = _compressed_min_bytes(compress_min_bytes)
         self._limits = limits
         self._trusted_proxies = TrustedProxies(trusted_proxies) if trusted_proxies else None
-        self._upstreams = Upstreams(self.register)
-        codec = Codec(
-            json, pool=self._upstreams.types, nesting_max=limits.nesting_max, strict=strict
-        )
+        types = TypePools()
+        codec = Codec(json, pool=types, nesting_max=limits.nesting_max, strict=strict)
         config = None if service_config is None else ServiceConfig(service_config)
         self._registry = Registry(
             codec,
@@ -238,6 +231,10 @@ class Transcoder:
             if openapi.page:
                 for path, answer in page_handlers(openapi, self._offload):
                     self._unrouted.plain.add("GET", path, answer, origin="OpenApi(page=True)")
+        self._services = Services(
+            self._registry, self._backend, codec, types, unserved, self._document
+        )
+        self._upstreams = Upstreams(self._services)
         self._root = Mount(self, "")
         self._listeners: list[Listener] = []
         self._is_ready = False
@@ -329,27 +326,7 @@ class Transcoder:
             SchemaError: the service has no descriptor, rules of it cannot be served (it tells all
                 of them), or a method of it has another handler already.
         """
-        methods = methods_of(service, pool)
-        for name in handlers:
-            if f"/{service}/{name}" not in methods:
-                raise SchemaError(f"service {service!r} has no method {name!r} in its descriptor")
-        served = {
-            path: method
-            for path, method in methods.items()
-            if handlers.get(path.rpartition("/")[2]) is not None
-        }
-        by_path = {path: handlers[path.rpartition("/")[2]] for path in served}
-        for path, method in served.items():
-            _require_kind(by_path[path], method)
-        self._backend.refuse_duplicates(by_path)
-        # Nothing is added yet. From here only the registry can fail, and then it adds no route.
-        routes = self._registry.add(served, prefix=prefix)
-        for route in routes:
-            if route.template.text not in served:
-                self._unrouted.unserved.add(route.prefix, route.template)
-        self._backend.register(by_path)
-        if self._document is not None:
-            self._document.add(routes)
+        self._services.add(NewService(service, handlers, prefix, pool))
 
     def routes(self) -> list[ServedRoute]:
         """Returns the routes of all methods, by path, with the forms in which each is served.
@@ -358,7 +335,7 @@ class Transcoder:
             SchemaError: where `start` raises it.
         """
         self._require_selected()
-        served = map(self._dispatcher.served, self._registry.routes)
+        served = map(self._dispatcher.served, self._registry.served.routes)
         return sorted(served, key=lambda route: (route.path, route.verb))
 
     def handle(
@@ -439,6 +416,14 @@ class Transcoder:
         self._is_ready = is_ready
         self._unrouted.is_ready = is_ready and self._upstreams.are_read
 
+    def reload(self) -> None:
+        """Asks the servers again that `forward` asks for their services.
+
+        What they tell takes the place of what they told before in one step; calls that have begun
+        end as they began. If a server does not answer, its services stay, and the log says why.
+        """
+        self._upstreams.ask_again()
+
     def _services_are_read(self) -> None:
         self._refuse_unselected()
         self.set_ready(self._is_ready)
@@ -469,6 +454,7 @@ class Transcoder:
     async def _close(self) -> None:
         self._offload.close()
         self._backend.close()
+        self._services.close()
         await self._upstreams.close()
 
     async def serve(
@@ -481,13 +467,14 @@ class Transcoder:
     ) -> None:
         """Starts, serves until SIGTERM or SIGINT, or a cancellation, then drains.
 
-        The arguments are those of `start`.
+        The arguments are those of `start`. At SIGHUP it does what `reload` does, if there are
+        servers to ask; else that signal is left as it is.
 
-        The drain restores the handlers of both signals: by default a second signal ends the process
-        at once.
+        The drain restores the handlers of all signals: by default a second SIGTERM or SIGINT ends
+        the process at once.
         """
         try:
-            with _signals() as asked:
+            with _signals(self.reload if self._upstreams.are_asked else None) as asked:
                 bound = await self.start(
                     address, http2=http2, proxy_protocol=proxy_protocol, ssl=ssl
                 )
@@ -571,13 +558,20 @@ def _compressed_min_bytes(given: int | None) -> int:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[asyncio.Event]:
-    """Sets an event on the signals that end a service; restores their handlers afterwards."""
+def _signals(reload: Callable[[], None] | None) -> Iterator[asyncio.Event]:
+    """Sets an event on the signals that end a service; restores all handlers afterwards.
+
+    Args:
+        reload: what SIGHUP does; None leaves it as it is.
+    """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        loop.add_signal_handler(number, asked.set)
+    does: dict[int, Callable[[], None]] = {signal.SIGTERM: asked.set, signal.SIGINT: asked.set}
+    if reload is not None:
+        does[signal.SIGHUP] = reload
+    before = {number: signal.getsignal(number) for number in does}
+    for number, action in does.items():
+        loop.add_signal_handler(number, action)
     try:
         yield asked
     finally:
@@ -585,14 +579,6 @@ def _signals() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
             if handler is not None:  # None: it was set outside of Python
                 signal.signal(number, handler)
-
-
-def _require_kind(handler: Handler, method: Method) -> None:
-    made = (bool(handler.request_streaming), bool(handler.response_streaming))
-    described = (method.client_streaming, method.server_streaming)
-    if made != described:
-        got, expected = _STREAMING_KINDS[made], _STREAMING_KINDS[described]
-        raise SchemaError(f"{method.path}: expected a handler of {expected}, got {got}")
 
 
 class Mount:

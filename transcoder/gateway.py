@@ -14,8 +14,9 @@ from google.protobuf.descriptor import FileDescriptor
 
 from transcoder.app import Transcoder
 from transcoder.backends.channel import Upstream
-from transcoder.backends.reflection import Reflected, reflect
+from transcoder.backends.reflection import MISSING_FILE, Reflected, reflect
 from transcoder.descriptor_sets import build
+from transcoder.errors import SchemaError
 
 
 class Server(NamedTuple):
@@ -58,7 +59,9 @@ def asked(
         SchemaError: they do not fit together.
     """
     told = asyncio.run(_reflected(Upstream(server.target, credentials=credentials)))
-    files = build(told.files, f"reflection of {server.target}")
+    for fault in told.faults.values():
+        raise SchemaError(fault)
+    files = build(told.files, f"reflection of {server.target}", remedy=MISSING_FILE)
     rest = [service for service in told.services if service not in not_of]
     return Server(server.target, server.services or rest, files)
 

@@ -59,14 +59,52 @@ class Route:
     """Returns the HttpBody of a response, whose bytes are the answer; None if that is JSON."""
 
 
-class Registry:
-    """The methods that are served, by path, and the routes to them.
+class Served:
+    """The methods that are served, and the routes to them.
 
     Attributes:
         methods: by the path that gRPC calls them.
         own_routes: by the same path: with the whole messages as bodies.
         router: finds the route of a request.
-        routes: all that it finds.
+        routes: all of the router, in the order in which they were added.
+    """
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self.methods: Final[dict[str, Method]] = {}
+        self.own_routes: Final[dict[str, Route]] = {}
+        self.router: Final[Router[Route]] = Router()
+        self.routes: Final[list[NewRoute[Route]]] = []
+
+    def without(self, paths: Collection[str]) -> "Served":
+        """Returns the same methods and routes, but those of the methods at some paths."""
+        made = Served()
+        # Copies, as this may run in a thread.
+        kept = [route for route in self.routes.copy() if route.target.method.path not in paths]
+        made.router.add_all(kept)
+        made.routes.extend(kept)
+        made.methods.update(self.methods)
+        made.own_routes.update(self.own_routes)
+        for path in paths:
+            made.methods.pop(path, None)
+            made.own_routes.pop(path, None)
+        return made
+
+    def become(self, other: "Served") -> None:
+        """Takes the methods and routes of another in place of its own, in one step."""
+        self.router.become(other.router)
+        self.routes[:] = other.routes
+        self.methods.clear()
+        self.methods.update(other.methods)
+        self.own_routes.clear()
+        self.own_routes.update(other.own_routes)
+
+
+class Registry:
+    """Makes routes of methods, and adds both to what is served.
+
+    Attributes:
+        served: the methods and the routes of all services.
     """
 
     def __init__(
@@ -89,11 +127,7 @@ class Registry:
             without_json: methods and bindings that get no route, as `Transcoder` takes them.
             event_ids: fields that are ids of events, by the names of methods.
         """
-        self.methods: Final[dict[str, Method]] = {}
-        self.own_routes: Final[dict[str, Route]] = {}
-        self.router: Final[Router[Route]] = Router()
-        self.routes: Final[list[NewRoute[Route]]] = []
-        self._codec = codec
+        self.served: Final = Served()
         self._fields = Fields(codec)
         self._config = config
         self._strict = strict
@@ -102,8 +136,36 @@ class Registry:
         self._left_out: set[str] = set()
         self._event_ids = dict(event_ids)
 
-    def add(self, methods: Mapping[str, Method], *, prefix: str) -> list[NewRoute[Route]]:
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """Returns the served methods, by the path that gRPC calls them."""
+        return self.served.methods
+
+    @property
+    def own_routes(self) -> Mapping[str, Route]:
+        """Returns the routes at those paths."""
+        return self.served.own_routes
+
+    @property
+    def router(self) -> Router[Route]:
+        """Returns what finds the route of a request."""
+        return self.served.router
+
+    def add(
+        self,
+        methods: Mapping[str, Method],
+        *,
+        prefix: str,
+        to: Served | None = None,
+        fields: Fields | None = None,
+    ) -> list[NewRoute[Route]]:
         """Adds methods by path: all of them, or none.
+
+        Args:
+            methods: by the path that gRPC calls them.
+            prefix: of their routes.
+            to: what gets them; by default `served`.
+            fields: of their messages; by default those that all services share.
 
         Returns:
             The added routes, those at the methods' own paths included.
@@ -112,25 +174,30 @@ class Registry:
             SchemaError: rules cannot be served, or other methods have the same routes; lists all
                 faults.
         """
+        served = self.served if to is None else to
+        fields = self._fields if fields is None else fields
         faults = SchemaFaults()
         routes: list[NewRoute[Route]] = []
         own_routes: dict[str, Route] = {}
+        posts: set[str] = set()
         for method in methods.values():
             with faults.gathered():
                 for binding in self._rules(method):
                     with faults.gathered():
-                        routes.append(self._route(method, binding.parse(), prefix))
-                if method.path not in self.methods:
+                        ruled = self._route(method, binding.parse(), prefix, fields)
+                        routes.append(ruled)
+                        if ruled.verb == "POST":
+                            posts.add(ruled.path)
+                if method.path not in served.methods:
                     default = default_binding(method.descriptor)
-                    own = self._route(method, default.parse(), prefix)
+                    own = self._route(method, default.parse(), prefix, fields)
                     own_routes[method.path] = own.target
-                    has_rule = any(each.is_post_at(method.path) for each in routes)
-                    if self._is_served(method, default) and not has_rule:
+                    if self._is_served(method, default) and method.path not in posts:
                         routes.append(own)
-        self.router.add_all(routes, faults)
-        self.routes.extend(routes)
-        self.methods.update(methods)
-        self.own_routes.update(own_routes)
+        served.router.add_all(routes, faults)
+        served.routes.extend(routes)
+        served.methods.update(methods)
+        served.own_routes.update(own_routes)
         return routes
 
     def require_selected(self) -> None:
@@ -158,7 +225,9 @@ class Registry:
         self._left_out |= names
         return not names
 
-    def _route(self, method: Method, rule: HttpRule, prefix: str) -> NewRoute[Route]:
+    def _route(
+        self, method: Method, rule: HttpRule, prefix: str, fields: Fields
+    ) -> NewRoute[Route]:
         return NewRoute(
             rule.verb,
             rule.template,
@@ -168,11 +237,11 @@ class Registry:
                 Binder(
                     method,
                     rule,
-                    self._fields,
+                    fields,
                     strict=self._strict,
                     ignored_parameters=self._ignored_parameters,
                 ),
-                self._codec.encoder(method.response_type, rule.response_body),
+                fields.codec.encoder(method.response_type, rule.response_body),
                 method.response_type.ByteSize,
                 self._event_id(method),
                 _http_body(method, rule),

@@ -1,43 +1,33 @@
 """Registers the services of gRPC servers in other processes, some of which it asks for them.
 
-Rule: what needs the network waits until serving starts; all else raises at once.
+Rule 1: what needs the network waits until serving starts; all else raises at once.
+Rule 2: a server is asked again when it comes back, or `ask_again` says so. If it does not tell its
+services then, or one that is served cannot be any more, all stay as they are.
 """
 
 import asyncio
+import functools
 import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import grpc
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from transcoder.backends.channel import Upstream, handlers_by_name
-from transcoder.backends.inprocess import Handler
-from transcoder.backends.reflection import UnansweredError, reflect
-from transcoder.descriptor_sets import TypePools, build, read_set, services_in
+from transcoder.backends.reflection import MISSING_FILE, Reflected, UnansweredError, reflect
+from transcoder.descriptor_sets import build_sound, read_set, services_in
 from transcoder.errors import SchemaError
 from transcoder.registry import methods_of
+from transcoder.services import NewService, NewServices, Services
 
 logger = logging.getLogger(__name__)
 
 ASK_AGAIN_S: Final = 2.0
 """Seconds after which a server that did not tell its services is asked again."""
-
-
-class Register(Protocol):
-    """Serves the handlers of a service, as `Transcoder.register` does."""
-
-    def __call__(
-        self,
-        service: str,
-        handlers: Mapping[str, Handler],
-        *,
-        prefix: str,
-        pool: DescriptorPool | None,
-    ) -> None: ...
 
 
 @dataclass(eq=False, slots=True)
@@ -46,27 +36,44 @@ class _Forwarded:
 
     Attributes:
         services: those that are asked for; empty for all.
-        registered: those that are served already.
+        prefix: of their routes.
+        told: what is served, as the server told it; None before.
+        served: the names of its services that are served.
+        is_whole: True if these are all that shall be.
+        asking: set to ask it again.
     """
 
     upstream: Upstream
     services: Collection[str]
     prefix: str
-    registered: set[str] = field(default_factory=set)
+    told: Reflected | None = None
+    served: list[str] = field(default_factory=list)
+    is_whole: bool = False
+    asking: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def service(self, name: str, pool: DescriptorPool) -> NewService:
+        """Returns a service whose calls are forwarded."""
+        handlers = handlers_by_name(self.upstream, methods_of(name, pool))
+        return NewService(name, handlers, self.prefix, pool)
+
+    def services_told(self, told: Reflected, names: Collection[str]) -> NewServices:
+        """Returns services of a server that has told them."""
+        source = f"reflection of {self.upstream.target}"
+        files, faults_of_files = build_sound(told.files, source, remedy=MISSING_FILE)
+        pools = {service: file.pool for file in files for service in services_in([file])}
+        sound = [self.service(name, pools[name]) for name in names if name in pools]
+        faults = {name: _fault(name, told, faults_of_files) for name in names if name not in pools}
+        return NewServices(sound, faults)
 
 
 class Upstreams:
-    """The servers that calls are forwarded to.
+    """The servers that calls are forwarded to."""
 
-    Attributes:
-        types: the pools that have the types of their messages.
-    """
-
-    def __init__(self, register: Register) -> None:
-        self.types = TypePools()
-        self._register = register
+    def __init__(self, services: Services) -> None:
+        """Starts without servers; `services` gets theirs."""
+        self._services = services
         self._all: list[Upstream] = []
-        self._unread: list[_Forwarded] = []
+        self._asked: list[_Forwarded] = []
         self._named: set[str] = set()
         self._reading: asyncio.Task[None] | None = None
 
@@ -93,18 +100,31 @@ class Upstreams:
             )
             self._serve(forwarded, declared)
         else:
-            self._unread.append(forwarded)
+            self._asked.append(forwarded)
         self._all.append(forwarded.upstream)
+
+    @property
+    def are_asked(self) -> bool:
+        """True if a server is asked for its services."""
+        return bool(self._asked)
 
     @property
     def are_read(self) -> bool:
         """True if the services of all servers are known."""
-        return not self._unread
+        return all(forwarded.told is not None for forwarded in self._asked)
 
     def start(self, on_read: Callable[[], None]) -> None:
-        """Begins to ask the servers whose services are unknown; then calls `on_read`."""
-        if self._unread and self._reading is None:
+        """Begins to ask servers for their services; calls back when those of all are known.
+
+        It does so again whenever some have changed.
+        """
+        if self._asked and self._reading is None:
             self._reading = asyncio.get_running_loop().create_task(self._read_all(on_read))
+
+    def ask_again(self) -> None:
+        """Has the servers asked again that are asked for their services."""
+        for forwarded in self._asked:
+            forwarded.asking.set()
 
     async def close(self) -> None:
         """Stops asking, and closes the channels that were made here."""
@@ -116,51 +136,89 @@ class Upstreams:
             await upstream.close()
 
     async def _read_all(self, on_read: Callable[[], None]) -> None:
-        while self._unread:
-            for forwarded in list(self._unread):
-                await self._read(forwarded)
-            if self._unread:
-                await asyncio.sleep(ASK_AGAIN_S)
-        try:
-            on_read()
-        except SchemaError as fault:
-            logger.error("options do not fit the services of other servers: %s", fault)
+        async with asyncio.TaskGroup() as group:
+            for forwarded in self._asked:
+                group.create_task(forwarded.upstream.watch(forwarded.asking.set))
+                group.create_task(self._keep_read(forwarded, on_read))
 
-    async def _read(self, forwarded: _Forwarded) -> None:
-        """Asks a server for its services, and serves them; logs why it cannot."""
+    async def _keep_read(self, forwarded: _Forwarded, on_read: Callable[[], None]) -> None:
+        while True:
+            forwarded.asking.clear()
+            is_read = await self._read(forwarded)
+            if is_read and self.are_read:
+                try:
+                    on_read()
+                except SchemaError as fault:
+                    logger.error("options do not fit the services of other servers: %s", fault)
+            try:
+                await asyncio.wait_for(forwarded.asking.wait(), None if is_read else ASK_AGAIN_S)
+            except TimeoutError:
+                continue
+
+    async def _read(self, forwarded: _Forwarded) -> bool:
+        """Asks a server for its services, and serves them; logs what cannot be served.
+
+        Returns:
+            False if it has to be asked again soon.
+        """
         target = forwarded.upstream.target
         try:
             told = await reflect(forwarded.upstream)
-            built = build(told.files, f"reflection of {target}")
-            # A service that is named for a server is that one's, whatever others tell.
-            names = forwarded.services or [n for n in told.services if n not in self._named]
-            self._serve(forwarded, built, only=names)
+            if forwarded.is_whole and told.is_same(forwarded.told):
+                logger.info("the services of %s are the same as before", target)
+                return True
+            faults = await self._replace(forwarded, told)
         except (UnansweredError, SchemaError) as fault:
             logger.warning("cannot serve the services of %s: %s", target, fault)
-        else:
-            self._unread.remove(forwarded)
-            logger.info("serving %s of %s", ", ".join(names), target)
+            return False
+        except Exception:  # descriptors can have faults that nobody thought of
+            logger.exception("cannot read the services of %s", target)
+            return False
+        for name, reason in faults.items():
+            logger.warning("cannot serve %s of %s: %s", name, target, reason)
+        logger.info("serving %s of %s", ", ".join(forwarded.served), target)
+        return True
 
-    def _serve(
-        self,
-        forwarded: _Forwarded,
-        declared: Sequence[FileDescriptor],
-        *,
-        only: Collection[str] | None = None,
-    ) -> None:
+    async def _replace(self, forwarded: _Forwarded, told: Reflected) -> dict[str, SchemaError]:
+        """Serves what a server has told in place of what it told before.
+
+        Returns:
+            Why some of its services are not served, by name.
+
+        Raises:
+            SchemaError: none can be served, or not one that is served or asked for by name.
+        """
+        if not told.services:
+            raise SchemaError("expected a service, the server tells of none")
+        # A service that is named for a server is that one's, whatever others tell.
+        rest = [name for name in told.services if name not in self._named]
+        names = forwarded.services or rest
+        new = functools.partial(forwarded.services_told, told, names)
+        required = {*forwarded.services, *forwarded.served}
+        served, faults = await self._services.replace(forwarded.served, new, required)
+        forwarded.told, forwarded.served, forwarded.is_whole = told, served, not faults
+        return faults
+
+    def _serve(self, forwarded: _Forwarded, declared: Sequence[FileDescriptor]) -> None:
+        """Serves services of files."""
         pools = {service: file.pool for file in declared for service in services_in([file])}
-        names = (forwarded.services or pools) if only is None else only
-        for service in names:
-            if service not in pools:
-                expected = "a service of the files or the descriptor set"
-                raise SchemaError(f"services: expected {expected}, got {service!r}")
         if not pools:
             raise SchemaError("upstream: expected files or a descriptor set with a service")
-        for service in names:
-            if service in forwarded.registered:
-                continue
-            pool = pools[service]
-            self.types.add(pool)
-            handlers = handlers_by_name(forwarded.upstream, methods_of(service, pool))
-            self._register(service, handlers, prefix=forwarded.prefix, pool=pool)
-            forwarded.registered.add(service)
+        for name in forwarded.services or pools:
+            if name not in pools:
+                raise _undeclared(name)
+            self._services.add(forwarded.service(name, pools[name]))
+
+
+def _fault(name: str, told: Reflected, faults_of_files: Mapping[str, SchemaError]) -> SchemaError:
+    """Returns why a service has no descriptor."""
+    if name in told.faults:
+        return SchemaError(told.faults[name])
+    if name in told.file_of:
+        return faults_of_files[told.file_of[name]]
+    return _undeclared(name)
+
+
+def _undeclared(name: str) -> SchemaError:
+    expected = "a service of the files or the descriptor set"
+    return SchemaError(f"services: expected {expected}, got {name!r}")

@@ -39,32 +39,24 @@ async def test_services_are_served_once_the_server_has_told_them(version: str) -
 
 
 @cases(
-    "version, too, services, reason",
+    "version, services, reason",
     {
         "no reflection": (
-            "",
             "",
             [],
             "the server has no reflection: give its files or a descriptor set",
         ),
-        "a service without a file": (
-            "v1",
-            "no.Such",
-            [],
-            "no file of the server declares its service 'no.Such'",
-        ),
         "another service": (
             "v1",
-            "",
             ["shop.v1.Till"],
             "services: expected a service of the files or the descriptor set, got 'shop.v1.Till'",
         ),
     },
 )
 async def test_the_log_says_why_services_are_not_served(
-    caplog: pytest.LogCaptureFixture, version: str, too: str, services: list[str], reason: str
+    caplog: pytest.LogCaptureFixture, version: str, services: list[str], reason: str
 ) -> None:
-    server, port = await serving(Shop(), reflection=version, too=too)
+    server, port = await serving(Shop(), reflection=version)
     transcoder = Transcoder()
     transcoder.forward(f"127.0.0.1:{port}", services=services)
     caplog.set_level(logging.WARNING, "transcoder")

@@ -45,7 +45,8 @@ def document_of(
     configured = None if config is None else ServiceConfig(config)
     registry = Registry(Codec(json), config=configured, strict=False)
     for service in services:
-        document.add(registry.add(methods_of(service, pool), prefix=prefix))
+        registry.add(methods_of(service, pool), prefix=prefix)
+    document.show(registry.served.routes)
     return document.content()
 
 

@@ -77,7 +77,6 @@ async def serving(
     port: int = 0,
     *,
     reflection: str = "",
-    too: str = "",
     tls: Pair | None = None,
     clients_of: Authority | None = None,
 ) -> tuple[grpc.aio.Server, int]:
@@ -87,7 +86,6 @@ async def serving(
         shop: answers.
         port: 0 for a free one.
         reflection: the version of it that is served.
-        too: a service of which reflection tells, but not of its file.
         tls: a certificate; without it there is no TLS.
         clients_of: an authority; clients then need a certificate of it.
     """
@@ -95,7 +93,7 @@ async def serving(
     handlers: Any = {"Get": grpc.unary_unary_rpc_method_handler(shop.get)}
     generic = [grpc.method_handlers_generic_handler("shop.v1.Shop", handlers)]
     if reflection:
-        generic.append(_reflecting(reflection, too))
+        generic.append(_reflecting(reflection))
     server.add_generic_rpc_handlers(tuple(generic))
     address = f"127.0.0.1:{port}"
     if tls is None:
@@ -109,16 +107,14 @@ async def serving(
     return server, port
 
 
-def _reflecting(version: str, too: str) -> Any:
+def _reflecting(version: str) -> Any:
     """Returns what serves reflection, of which the versions differ by their names alone."""
     pool = DescriptorPool()
     for file in (descriptor_pb2, http_pb2, annotations_pb2, any_pb2):
         pool.AddSerializedFile(file.DESCRIPTOR.serialized_pb)
     pool.AddSerializedFile(shop_file().SerializeToString())
     name = f"grpc.reflection.{version}.ServerReflection"
-    servicer: Any = aio.ReflectionServicer(
-        [name, "shop.v1.Shop", *([too] if too else [])], pool=pool
-    )
+    servicer: Any = aio.ReflectionServicer([name, "shop.v1.Shop"], pool=pool)
     handler: Any = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         reflection_pb2.ServerReflectionRequest.FromString,

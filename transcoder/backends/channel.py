@@ -10,25 +10,47 @@ Rule 2: texts of grpc about a connection stay in the log; they name addresses.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import grpc
+import orjson
+from google.protobuf.message import Message
 
 from transcoder.backends.inprocess import Handler
 from transcoder.call import REQUEST_ID_KEY, Method
 
 logger = logging.getLogger(__name__)
 
+RESPONSE_MAX_BYTES: Final = 4 << 20
+"""Max bytes of a response, as by grpc's default; larger is RESOURCE_EXHAUSTED."""
+REFLECTED_MAX_BYTES: Final = 64 << 20
+"""The same for answers of reflection, as servers put all files that one imports into one."""
+REFLECTION_VERSIONS: Final = ("v1", "v1alpha")
+
+_CLOSED: Final = grpc.ChannelConnectivity.SHUTDOWN
+_REFLECTION: Final = [
+    {"service": f"grpc.reflection.{version}.ServerReflection"} for version in REFLECTION_VERSIONS
+]
+_SERVICE_CONFIG: Final = {
+    "methodConfig": [
+        {"name": [{}], "maxResponseMessageBytes": RESPONSE_MAX_BYTES},
+        {"name": _REFLECTION, "maxResponseMessageBytes": REFLECTED_MAX_BYTES},
+    ]
+}
 _OPTIONS: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.lb_policy_name", "round_robin"),
     ("grpc.http2.bdp_probe", 0),
+    ("grpc.max_reconnect_backoff_ms", 5000),
+    ("grpc.max_receive_message_length", -1),  # the service config has limits
+    ("grpc.service_config", orjson.dumps(_SERVICE_CONFIG).decode()),
 )
 """Options of channels that are made here: only a client may repeat its call; all addresses of a
 name take their turn; windows stay at 64 KiB, where a server could send 5 MiB ahead of each reader
-that stops (R22)."""
+that stops (R22); a server that was down for long is called again within seconds."""
 
 
 class Upstream:
@@ -69,8 +91,11 @@ class Upstream:
             return grpc.stream_unary_rpc_method_handler(_requests(self, method), *serializers)
         return grpc.stream_stream_rpc_method_handler(_both(self, method), *serializers)
 
-    def call(self, method: Method, context: Any, *request: object) -> Any:  # noqa: ANN401
-        """Begins a call on the server, with its request if it does not stream them."""
+    def call(self, method: Method, context: Any, *request: bytes) -> Any:  # noqa: ANN401
+        """Begins a call on the server, with its request if it does not stream them.
+
+        It sends and reads bytes: those that a later version of the method has as well.
+        """
         function = self._functions.get(method.path)
         if function is None:
             function = self._functions[method.path] = self._function(method)
@@ -83,6 +108,17 @@ class Upstream:
         return self._channel is not None and (
             self._channel.get_state() is grpc.ChannelConnectivity.READY
         )
+
+    async def watch(self, came_back: Callable[[], None]) -> None:
+        """Connects, also after a connection is lost, and calls back when one is open again."""
+        was_open = False
+        while (state := self.channel.get_state(try_to_connect=True)) is not _CLOSED:
+            if state is grpc.ChannelConnectivity.READY:
+                if was_open:  # and was lost since: only changes come here
+                    came_back()
+                was_open = True
+            with contextlib.suppress(grpc.aio.UsageError):  # its owner closed it
+                await self.channel.wait_for_state_change(state)
 
     async def close(self) -> None:
         """Closes the channel, unless it was given; the next call opens another."""
@@ -106,21 +142,17 @@ class Upstream:
     def _function(self, method: Method) -> Callable[..., Any]:
         first = "stream" if method.client_streaming else "unary"
         second = "stream" if method.server_streaming else "unary"
-        function: Callable[..., Any] = getattr(self.channel, f"{first}_{second}")(
-            method.path,
-            request_serializer=method.request_type.SerializeToString,
-            response_deserializer=method.response_type.FromString,
-        )
+        function: Callable[..., Any] = getattr(self.channel, f"{first}_{second}")(method.path)
         return function
 
 
 def _unary(upstream: Upstream, method: Method) -> Callable[[Any, Any], Awaitable[Any]]:
-    async def forward(request: object, context: Any) -> object:  # noqa: ANN401
-        call = upstream.call(method, context, request)
+    async def forward(request: Message, context: Any) -> object:  # noqa: ANN401
+        call = upstream.call(method, context, _serialized(request))
         try:
             await _pass_initial_metadata(call, context)
             await _end(call, upstream, method, context)
-            return await call
+            return method.response_type.FromString(await call)
         finally:
             call.cancel()
 
@@ -128,12 +160,12 @@ def _unary(upstream: Upstream, method: Method) -> Callable[[Any, Any], Awaitable
 
 
 def _responses(upstream: Upstream, method: Method) -> Callable[[Any, Any], AsyncIterator[Any]]:
-    async def forward(request: object, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
-        call = upstream.call(method, context, request)
+    async def forward(request: Message, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
+        call = upstream.call(method, context, _serialized(request))
         try:
             await _pass_initial_metadata(call, context)
             while (response := await _next(call)) is not grpc.aio.EOF:
-                yield response
+                yield method.response_type.FromString(response)
             await _end(call, upstream, method, context)
         finally:
             call.cancel()
@@ -145,13 +177,11 @@ def _requests(upstream: Upstream, method: Method) -> Callable[[Any, Any], Awaita
     async def forward(requests: AsyncIterator[Any], context: Any) -> object:  # noqa: ANN401
         call = upstream.call(method, context)
         try:
-            async with asyncio.TaskGroup() as group:
-                sending = group.create_task(_send(call, requests, method))
+            async with _sending(call, requests):
                 await _pass_initial_metadata(call, context)
                 await call.code()
-                sending.cancel()
             await _end(call, upstream, method, context)
-            return await call
+            return method.response_type.FromString(await call)
         finally:
             call.cancel()
 
@@ -162,17 +192,28 @@ def _both(upstream: Upstream, method: Method) -> Callable[[Any, Any], Awaitable[
     async def forward(requests: AsyncIterator[Any], context: Any) -> None:  # noqa: ANN401
         call = upstream.call(method, context)
         try:
-            async with asyncio.TaskGroup() as group:
-                sending = group.create_task(_send(call, requests, method))
+            async with _sending(call, requests):
                 await _pass_initial_metadata(call, context)
                 while (response := await _next(call)) is not grpc.aio.EOF:
-                    await context.write(response)
-                sending.cancel()
+                    await context.write(method.response_type.FromString(response))
             await _end(call, upstream, method, context)
         finally:
             call.cancel()
 
     return forward
+
+
+@contextlib.asynccontextmanager
+async def _sending(call: Any, requests: AsyncIterator[Any]) -> AsyncIterator[None]:  # noqa: ANN401
+    """Sends the requests of a stream while the block runs."""
+    async with asyncio.TaskGroup() as group:
+        sending = group.create_task(_send(call, requests))
+        yield
+        sending.cancel()
+
+
+def _serialized(message: Message) -> bytes:
+    return type(message).SerializeToString(message)  # of the class: a field may have that name
 
 
 async def _pass_initial_metadata(call: Any, context: Any) -> None:  # noqa: ANN401
@@ -185,7 +226,7 @@ async def _pass_initial_metadata(call: Any, context: Any) -> None:  # noqa: ANN4
         await context.send_initial_metadata(metadata)
 
 
-async def _next(call: Any) -> object:  # noqa: ANN401
+async def _next(call: Any) -> Any:  # noqa: ANN401
     """Returns the next response; `grpc.aio.EOF` after the last, and if the call has failed."""
     try:
         return await call.read()
@@ -193,12 +234,12 @@ async def _next(call: Any) -> object:  # noqa: ANN401
         return grpc.aio.EOF
 
 
-async def _send(call: Any, requests: AsyncIterator[Any], method: Method) -> None:  # noqa: ANN401
+async def _send(call: Any, requests: AsyncIterator[Any]) -> None:  # noqa: ANN401
     """Sends the requests of a stream as they come, and their end."""
     try:
         await call.wait_for_connection()
         async for request in requests:
-            await send(call, method.request_type.SerializeToString(request))
+            await send(call, _serialized(request))
         await call.done_writing()
     except (grpc.aio.AioRpcError, grpc.aio.InternalError):
         return  # the call has ended; its status comes with its responses

@@ -13,7 +13,7 @@ import contextlib
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -91,6 +91,12 @@ class InProcess:
         self.refuse_duplicates(handlers)
         self._handlers.update(handlers)
 
+    def replace(self, old: Iterable[str], handlers: Mapping[str, Handler]) -> None:
+        """Removes the handlers of some paths, and adds others; calls that have one keep it."""
+        for path in old:
+            self._handlers.pop(path, None)
+        self._handlers.update(handlers)
+
     def refuse_duplicates(self, handlers: Mapping[str, Handler]) -> None:
         """Raises SchemaError where `register` does; adds nothing."""
         for path, handler in handlers.items():
@@ -107,21 +113,37 @@ class InProcess:
     def run(self, call: Call) -> Coroutine[Any, Any, None]:
         stream = StreamContext(call) if call.method.server_streaming else None
         context = ServicerContext(call) if stream is None else stream
+        # Now: once interceptors have run, the method may have been replaced.
+        registered = self._handlers.get(call.method.path)
         if call.deadline is None:
-            return self._run(call, context, stream)
-        return self._until_deadline(call, context, stream)
+            return self._run(call, context, stream, registered)
+        return self._until_deadline(call, context, stream, registered)
 
     async def _run(
-        self, call: Call, context: ServicerContext, stream: StreamContext | None
+        self,
+        call: Call,
+        context: ServicerContext,
+        stream: StreamContext | None,
+        registered: Handler | None,
     ) -> None:
-        """Runs a call; `stream` is its context, if it streams its responses, else None."""
+        """Runs a call.
+
+        Args:
+            call: the call.
+            context: of the call.
+            stream: its context, if it streams its responses, else None.
+            registered: the handler of its method; None if that is not served any more.
+        """
         method = call.method
         response: object = None
         try:
             handler = await self._chain(HandlerCallDetails(method.path, call.metadata))
-            if handler is None or bool(handler.response_streaming) is not method.server_streaming:
+            if (
+                handler is None
+                or registered is None
+                or bool(handler.response_streaming) is not method.server_streaming
+            ):
                 raise unimplemented("Method not found!")
-            registered = self._handlers[method.path]
             # An interceptor may return a handler that streams its requests for a method that does
             # not, for example to refuse a call without reading its request.
             function: Any
@@ -186,7 +208,11 @@ class InProcess:
             await self._plain.stream(function, argument, call, context)
 
     async def _until_deadline(
-        self, call: Call, context: ServicerContext, stream: StreamContext | None
+        self,
+        call: Call,
+        context: ServicerContext,
+        stream: StreamContext | None,
+        registered: Handler | None,
     ) -> None:
         """Runs a call in a task of its own.
 
@@ -197,7 +223,7 @@ class InProcess:
             raise deadline_exceeded()
         try:
             await self._tasks.run(
-                self._run(call, context, stream),
+                self._run(call, context, stream, registered),
                 timeout_s=remaining_s,
                 on_timeout=context.expire,
                 on_cancel=context.cancel,

@@ -62,10 +62,23 @@ class Codec:
             raise SchemaError(
                 f"nesting_max: expected at most {WIRE_NESTING_MAX}, got {nesting_max}"
             )
-        pool = Default() if pool is None else pool
         self.nesting_max: Final = nesting_max
-        self._decoders = DecoderCompiler(pool, strict=strict)
-        self._encoders = EncoderCompiler(pool, JsonOptions() if options is None else options)
+        self._options = JsonOptions() if options is None else options
+        self._pool = Default() if pool is None else pool
+        self._is_strict = strict
+        self._decoders = DecoderCompiler(self._pool, strict=strict)
+        self._encoders = EncoderCompiler(self._pool, self._options)
+
+    def fresh(self) -> "Codec":
+        """Returns a codec with the same options, which has compiled nothing yet."""
+        return Codec(
+            self._options, pool=self._pool, nesting_max=self.nesting_max, strict=self._is_strict
+        )
+
+    def forget_types(self) -> None:
+        """Has the types inside of Any looked up again, as those of the pool have changed."""
+        self._decoders.forget_types()
+        self._encoders.forget_types()
 
     def decode(self, message_type: type[Message], text: bytes) -> Message:
         """Reads a message.

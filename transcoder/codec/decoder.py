@@ -123,6 +123,10 @@ class DecoderCompiler:
             self._resolved[name] = resolved
         return resolved
 
+    def forget_types(self) -> None:
+        """Has the types that type URLs name looked up again."""
+        self._resolved.clear()
+
     def _field(self, field: FieldDescriptor, batch: "_DecoderBatch") -> FieldReader:
         if (entry := map_entry(field)) is not None:
             key, value = entry.fields_by_name["key"], entry.fields_by_name["value"]

@@ -164,6 +164,10 @@ class EncoderCompiler:
             self._resolved[name] = resolved
         return resolved
 
+    def forget_types(self) -> None:
+        """Has the types that type URLs name looked up again."""
+        self._resolved.clear()
+
     def _function(self, parameter: str, of: str, *body: str) -> Callable[..., object]:
         return function(f"writer of {of}", f"write({parameter})", body, self._namespace)
 

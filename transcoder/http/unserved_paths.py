@@ -48,6 +48,11 @@ class UnservedPaths:
         if beginning:
             self._beginnings[beginning] = None
 
+    def clear(self) -> None:
+        """Forgets all prefixes."""
+        self._mounts.clear()
+        self._beginnings.clear()
+
     def missing(self, path: str) -> TranscodeError:
         """Returns the error for a path without a route."""
         text = self._text_of_not_served(path)

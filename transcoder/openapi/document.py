@@ -7,7 +7,7 @@ Rule 2: a route that the document cannot hold is listed under `x-unwritten-route
 method that OpenAPI does not know, or of a path that another route has under other wildcards.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 import orjson
@@ -33,7 +33,11 @@ _VERBS: Final = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "P
 
 
 class Document:
-    """The document of one Transcoder."""
+    """The document of one Transcoder.
+
+    Attributes:
+        changes_count: how often its routes have changed.
+    """
 
     def __init__(self, options: OpenApi, json: JsonOptions) -> None:
         """Starts without routes.
@@ -48,15 +52,13 @@ class Document:
         self._options = options
         self._json = json
         self._comments = Comments(options.descriptor_set)
-        self._routes: list[NewRoute[Route]] = []
+        self._routes: Sequence[NewRoute[Route]] = ()
+        self.changes_count = 0
 
-    def __len__(self) -> int:
-        """Returns how many routes it has."""
-        return len(self._routes)
-
-    def add(self, routes: Iterable[NewRoute[Route]]) -> None:
-        """Adds routes of registered methods."""
-        self._routes += routes
+    def show(self, routes: Sequence[NewRoute[Route]]) -> None:
+        """Has these routes from now on."""
+        self._routes = routes
+        self.changes_count += 1
 
     def require_selected(self, methods: Collection[str]) -> None:
         """Raises SchemaError if an option selects no method of these full names."""

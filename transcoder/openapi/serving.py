@@ -24,12 +24,12 @@ class _Page(NamedTuple):
     Attributes:
         text: its JSON.
         tag: its entity tag.
-        routes_count: the routes that it has.
+        changes_count: how often its routes had changed when it was made.
     """
 
     text: bytes
     tag: str
-    routes_count: int
+    changes_count: int
 
 
 class ServedDocument:
@@ -39,7 +39,7 @@ class ServedDocument:
         """Makes nothing yet.
 
         Args:
-            document: it may get more routes, which the next answer has.
+            document: its routes may change, which the next answer has.
             offload: runs the making.
         """
         self._document = document
@@ -58,11 +58,11 @@ class ServedDocument:
     async def _current(self) -> _Page:
         async with self._making:
             page = self._page
-            if page is None or page.routes_count != len(self._document):
+            if page is None or page.changes_count != self._document.changes_count:
                 page = self._page = await self._offload.answer(self._made)
             return page
 
     def _made(self) -> _Page:
-        count = len(self._document)
+        count = self._document.changes_count
         text = self._document.text()
         return _Page(text, entity_tag(text), count)

@@ -70,10 +70,6 @@ class NewRoute(Generic[T]):
         """Returns a path that the template matches, as a request has it."""
         return self.prefix + self.template.sample
 
-    def is_post_at(self, path: str) -> bool:
-        """True if it is the route of POST at a path without variables."""
-        return self.verb == "POST" and self.path == path
-
 
 @dataclass(frozen=True, slots=True)
 class _Span:
@@ -177,9 +173,13 @@ class Router(Generic[T]):
         methods[verb] = _route(template, new.target, offset=offset)
         if template.verb:
             self._verbs.add(template.verb)
-        path = new.prefix + template.text
-        if all(isinstance(segment, Literal) for segment in segments) and "%" not in path:
-            self._static.setdefault(path, {})[verb] = RouteMatch(new.target, ())
+        if all(isinstance(segment, Literal) for segment in segments) and "%" not in new.path:
+            self._static.setdefault(new.path, {})[verb] = RouteMatch(new.target, ())
+
+    def become(self, other: "Router[T]") -> None:
+        """Takes the routes of another router in place of its own, in one step."""
+        self._root, self._static = other._root, other._static  # noqa: SLF001  of this class
+        self._verbs, self._origins = other._verbs, other._origins  # noqa: SLF001  as above
 
     def match(self, verb: str, raw_path: str) -> RouteMatch[T]:
         """Finds the route of a request.

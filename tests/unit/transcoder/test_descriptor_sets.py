@@ -41,7 +41,7 @@ def test_files_of_google_may_be_left_out() -> None:
         ),
         "files that import each other": (
             a_set(file("a", "b"), file("b", "a")),
-            "descriptor_set: expected no file that imports itself",
+            "descriptor_set: expected no file that imports itself, got 'a'",
         ),
         "a service of an unknown type": (
             a_set(text_format.Parse(NO_TYPE, FileDescriptorProto())),

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.proto.echo_pb2 import CASE_WAIT, EchoRequest
 from tests.robustness.scenario import Outcome, Scenario, at_most, none_wrong
 from tests.robustness.slow import raise_descriptor_limit
-from tests.robustness.stream_forms import STREAMS, Form
+from tests.robustness.stream_forms import Form
+from tests.robustness.stream_forms import streams as streams_of
 from tests.robustness.stream_hosts import Hosts, hosted
 from tests.support.waiting import until
 
@@ -24,6 +26,10 @@ MORE_MAX_MIB: Final = 24.0
 OVER_MAX_S: Final = 5.0
 """Max seconds until the handlers of a wave are cancelled and over."""
 PATIENCE_S: Final = 60.0
+FORMS: Final = streams_of(
+    EchoRequest(name="n", count=1, case=CASE_WAIT), pieces=1_000_000, is_open=True
+)
+"""Calls that have one response at most, and do not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ def leaving_streams(
     for is_proxy in (False, True):
         where = "forwarded to grpc.aio" if is_proxy else "in process"
         with hosted(folder, is_proxy=is_proxy) as hosts:
-            left = leave(hosts, [*STREAMS.values()], streams=streams, wave=wave)
+            left = leave(hosts, [*FORMS.values()], streams=streams, wave=wave)
             lines = hosts.logged()
         stopped, what = (left.ended, "over") if is_proxy else (left.cancelled, "cancelled")
         yield Outcome(

@@ -17,6 +17,7 @@ from tests.robustness.cut_commits import R3_PG, R4_PG, R5_PG
 from tests.robustness.documents import R12, R13, R14
 from tests.robustness.drain import R8
 from tests.robustness.drained_runs import S4
+from tests.robustness.ended_streams import R30
 from tests.robustness.event_order import R6_PG
 from tests.robustness.first_start import S10
 from tests.robustness.fuzz import R11
@@ -31,7 +32,9 @@ from tests.robustness.killed_scripts import S2
 from tests.robustness.large_files import R33
 from tests.robustness.leaving_streams import R34
 from tests.robustness.lost_databases import P3, R2_PG
+from tests.robustness.lost_upstreams import R29
 from tests.robustness.moves import D6
+from tests.robustness.overloaded_streams import R28
 from tests.robustness.readers import R22
 from tests.robustness.refused import S5
 from tests.robustness.refusing_databases import R31
@@ -48,7 +51,28 @@ from tests.robustness.waiting_runs import S12
 from tests.robustness.web_servers import S11
 
 SCENARIOS: Final = (
-    *(R1, R7, R8, R11, R12, R13, R14, R15, R16, R17, R18, R19, R20, R21, R22, R33, R34),
+    *(
+        R1,
+        R7,
+        R8,
+        R11,
+        R12,
+        R13,
+        R14,
+        R15,
+        R16,
+        R17,
+        R18,
+        R19,
+        R20,
+        R21,
+        R22,
+        R28,
+        R29,
+        R30,
+        R33,
+        R34,
+    ),
     *(S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12),
     *(D1, D2, D3, D4, D5, D6),
     *(

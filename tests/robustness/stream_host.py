@@ -11,8 +11,8 @@ import contextlib
 import json
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,8 +41,8 @@ class Census:
     ended: int = 0
     tasks: int = 0
 
-    @contextlib.contextmanager
-    def noted(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def noted(self, context: object) -> AsyncIterator[None]:
         self.begun += 1
         try:
             yield
@@ -53,6 +53,28 @@ class Census:
             self.ended += 1
 
 
+Around = Callable[[Any], AbstractAsyncContextManager[None]]
+"""Returns what a call runs in, by its context."""
+
+
+def _around(handler: Any, around: Around) -> Any:
+    """Returns a handler whose calls run in something."""
+    kinds = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+    kind = next(each for each in kinds if getattr(handler, each) is not None)
+    function = getattr(handler, kind)
+
+    async def call(request: object, context: object) -> object:
+        async with around(context):
+            return await function(request, context)
+
+    async def stream(request: object, context: object) -> AsyncIterator[object]:
+        async with around(context), contextlib.aclosing(function(request, context)) as responses:
+            async for response in responses:
+                yield response
+
+    return handler._replace(**{kind: stream if kind.endswith("_stream") else call})
+
+
 class Counting(grpc.aio.ServerInterceptor):
     """Counts the calls of all handlers."""
 
@@ -60,29 +82,32 @@ class Counting(grpc.aio.ServerInterceptor):
         self._census = census
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        handler = await continuation(details)
-        if handler is None:
-            return None
-        kinds = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
-        kind = next(each for each in kinds if getattr(handler, each) is not None)
-        wrap = self._stream if kind.endswith("_stream") else self._unary
-        return handler._replace(**{kind: wrap(getattr(handler, kind))})
+        return _around(await continuation(details), self._census.noted)
 
-    def _unary(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(request: object, context: object) -> object:
-            with self._census.noted():
-                return await function(request, context)
 
-        return call
+class Busy(grpc.aio.ServerInterceptor):
+    """Lets calls take turns at what takes its time, and refuses those beyond a number in flight."""
 
-    def _stream(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(request: object, context: object) -> AsyncIterator[object]:
-            with self._census.noted():
-                async with contextlib.aclosing(function(request, context)) as responses:
-                    async for response in responses:
-                        yield response
+    def __init__(self, calls_max: int, *, at_once: int, call_s: float) -> None:
+        """Sets how many calls may be in flight, how many run at once, and how long one takes."""
+        self._places = calls_max
+        self._turns = asyncio.Semaphore(at_once)
+        self._call_s = call_s
 
-        return call
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        return _around(await continuation(details), self._turn)
+
+    @asynccontextmanager
+    async def _turn(self, context: Any) -> AsyncIterator[None]:
+        if not self._places:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls in flight")
+        self._places -= 1
+        try:
+            async with self._turns:
+                await asyncio.sleep(self._call_s)
+            yield
+        finally:
+            self._places += 1
 
 
 def _register(server: Any) -> None:
@@ -92,7 +117,10 @@ def _register(server: Any) -> None:
 
 @asynccontextmanager
 async def _serving(arguments: argparse.Namespace, census: Census) -> AsyncIterator[str]:
-    interceptors = [Counting(census)]
+    interceptors: list[grpc.aio.ServerInterceptor] = [Counting(census)]
+    if arguments.calls_max:
+        at_once, call_s = arguments.at_once, arguments.call_s
+        interceptors.append(Busy(arguments.calls_max, at_once=at_once, call_s=call_s))
     if arguments.kind == "grpc":
         server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
         _register(server)
@@ -129,6 +157,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("kind", choices=["transcoder", "grpc", "proxy"])
     parser.add_argument("--upstream", default="", help="of a proxy")
     parser.add_argument("--port", type=int, default=0, help="of grpc")
+    parser.add_argument("--calls-max", type=int, default=0, help="in flight; 0 for any number")
+    parser.add_argument("--at-once", type=int, default=1, help="of --calls-max")
+    parser.add_argument("--call-s", type=float, default=0.0, help="of --calls-max")
     parser.add_argument("--write-timeout-s", type=float, default=Limits().write_timeout_s)
     return parser.parse_args()
 

@@ -43,6 +43,11 @@ class Hosts:
         """Returns how many tasks both have now."""
         return sum(host.census().tasks for host in {self.front, self.back})
 
+    def are_over(self) -> bool:
+        """True if no handler runs."""
+        census = self.back.census()
+        return census.begun == census.ended
+
     def logged(self) -> list[str]:
         """Returns the lines that the transcoder logged."""
         return self.log.read_text(encoding="utf-8").splitlines()

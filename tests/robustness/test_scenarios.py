@@ -7,6 +7,7 @@ import uvloop
 
 from tests.robustness.bodies import head, send_at_once
 from tests.robustness.drain import Listener, drain
+from tests.robustness.ended_streams import expire
 from tests.robustness.first_start import kill_first_starts
 from tests.robustness.greedy import attack as attack_greedily
 from tests.robustness.kill import kill
@@ -15,6 +16,8 @@ from tests.robustness.killed_scripts import attack as attack_processes
 from tests.robustness.large_files import MORE_MAX_MIB as FILE_MORE_MAX_MIB
 from tests.robustness.large_files import PIECE_MAX_BYTES, move
 from tests.robustness.leaving_streams import leaving_streams
+from tests.robustness.lost_upstreams import lose
+from tests.robustness.overloaded_streams import OPTIONS, overloaded
 from tests.robustness.raw import Client, request
 from tests.robustness.readers import stop_reading
 from tests.robustness.refused import GROWN_MAX_MIB, grown_mib, kinds
@@ -97,6 +100,30 @@ def test_readers_of_streams_that_stop_hold_little_and_are_cut(
 def test_streams_of_every_form_that_leave_at_once_leave_nothing_behind(tmp_path: Path) -> None:
     outcomes = list(leaving_streams(tmp_path, streams=160, wave=160))
     assert [outcome for outcome in outcomes if not outcome.is_reached] == []
+
+
+def test_calls_of_every_form_beyond_the_places_are_refused_in_their_protocol(
+    tmp_path: Path,
+) -> None:
+    with hosted(tmp_path, *OPTIONS, is_proxy=False) as hosts:
+        _, seen, _ = overloaded(hosts, seconds=1.5, peak_s=0.5)
+    assert seen.wrong == []
+    assert seen.both
+
+
+@pytest.mark.parametrize("is_proxy", [False, True], ids=["in process", "forwarded"])
+def test_calls_of_every_form_tell_their_deadline_and_are_over(
+    tmp_path: Path, *, is_proxy: bool
+) -> None:
+    with hosted(tmp_path, is_proxy=is_proxy) as hosts:
+        _, _, wrong = expire(hosts, 1)
+        assert (wrong, hosts.logged()) == ([], [])
+
+
+def test_calls_of_every_form_tell_that_the_server_behind_is_lost(tmp_path: Path) -> None:
+    with hosted(tmp_path, is_proxy=True) as hosts:
+        lost = lose(hosts, down_s=0.1)
+    assert (lost.wrong, lost.logged) == ([], [])
 
 
 def test_large_files_come_and_go_in_constant_memory() -> None:

@@ -42,6 +42,7 @@ OF_THE_LOOP = {
     "transcoder/http/slow_readers.py",
     "transcoder/http/tls.py",
     "transcoder/http/whole_requests.py",
+    "transcoder/openapi/page.py",
     "transcoder/openapi/serving.py",
     "transcoder/protocols/rest_streams.py",
     "transcoder/protocols/streams.py",

@@ -11,7 +11,7 @@ from grpc import StatusCode
 
 from transcoder.errors import TranscodeError, stopping
 from transcoder.http.request import Refuse, Request
-from transcoder.http.response import Responses, with_connection_close, write_whole
+from transcoder.http.response import Responses, with_connection_close
 from transcoder.options import Limits
 from transcoder.tasks import Tasks
 
@@ -81,7 +81,7 @@ class HttpConnections:
         """Answers a request in flight with UNAVAILABLE."""
         error = with_connection_close(stopping())
         answer = self.refuse(error, request)
-        write_whole(wire, self.responses.head(answer), b"" if method == "HEAD" else answer.body)
+        wire.write(self.responses.head(answer) + (b"" if method == "HEAD" else answer.body))
 
     async def drain(self) -> None:
         """Refuses new connections, closes idle ones, and lets requests in flight end.

@@ -1,8 +1,10 @@
-"""Writes HTTP answers: compressed if large, in one piece.
+"""Writes HTTP answers whose body is known: compressed if large, small ones in one piece.
 
 `aiohttp.web.Response` spends a third of a short request on choices that a JSON answer does not
 have: compression, chunking, cookies, payload objects. An `Answer` knows its body, so headers and
 body leave together, by the same bytes whichever way its request arrived.
+Rule: a large body is written as its client reads it. What waits in a connection is a copy, which
+many clients that do not read would multiply.
 
 Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110 sections 9.3.2 (HEAD) and
 12.5.5 (Vary).
@@ -10,7 +12,7 @@ Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110 sections
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -23,9 +25,8 @@ from transcoder.errors import TranscodeError
 from transcoder.http.encodings import DEFLATE_AT_ONCE_BYTES, IDENTITY, deflate, preferred
 from transcoder.http.offload import Offload
 
-_JOINED_MAX_BYTES: Final = 64 << 10
-"""Max bytes of a body that is copied behind its head; one more packet costs less than a copy of a
-larger one."""
+_PIECE_MAX_BYTES: Final = 64 << 10
+"""Max bytes of a body that is written behind its head at once, and of a piece of a larger one."""
 
 NO_CONTENT: Final = frozenset({204, 205, 304})
 """Statuses without a body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
@@ -207,7 +208,13 @@ class OnePiece(web.StreamResponse):
         elif keep_alive and request.version == HttpVersion10:
             connection = "Connection: keep-alive\r\n"
         head = self._responses.head(answer, connection)
-        write_whole(transport, head, b"" if request.method == "HEAD" else answer.body)
+        rest = write_start(transport, head, b"" if request.method == "HEAD" else answer.body)
+        for piece in rest:
+            # Counted as aiohttp counts what it writes: an answer that has begun.
+            request.writer.output_size += len(piece)
+            if request.protocol.writing_paused:
+                await request.writer.drain()
+            transport.write(piece)
         if request.protocol.writing_paused:
             await request.writer.drain()
         return None
@@ -216,10 +223,18 @@ class OnePiece(web.StreamResponse):
         """Does nothing: all is written."""
 
 
-def write_whole(transport: asyncio.WriteTransport, head: bytes, body: bytes) -> None:
-    """Writes an answer, in one piece as long as that needs no large copy."""
-    if len(body) <= _JOINED_MAX_BYTES:
+def write_start(
+    transport: asyncio.WriteTransport, head: bytes, body: bytes
+) -> Iterable[memoryview]:
+    """Writes the head of an answer, and a small body with it.
+
+    Returns:
+        The pieces of a large body, to write one after another as the client reads.
+    """
+    if len(body) <= _PIECE_MAX_BYTES:
         transport.write(head + body)
-    else:
-        transport.write(head)
-        transport.write(body)
+        return ()
+    transport.write(head)
+    view = memoryview(body)
+    starts = range(0, len(body), _PIECE_MAX_BYTES)
+    return (view[start : start + _PIECE_MAX_BYTES] for start in starts)

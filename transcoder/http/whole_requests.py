@@ -38,7 +38,7 @@ from transcoder.http.response import (
     head_of_pieces,
     last_chunk,
     with_connection_close,
-    write_whole,
+    write_start,
 )
 from transcoder.http.slow_readers import SlowReader, watch_reader
 
@@ -375,7 +375,13 @@ class WholeConnection(asyncio.Protocol):
         if answer is not None:
             is_last = is_last or answer.closes
             body = b"" if request.method == "HEAD" else answer.body
-            write_whole(wire, self._shared.connections.responses.head(answer), body)
+            head = self._shared.connections.responses.head(answer)
+            for piece in write_start(wire, head, body):
+                request.is_begun = True
+                request.sent_bytes += len(piece)
+                if self._may_write is not None:
+                    await self._may_write
+                wire.write(piece)
         else:
             self.send_unsent()
         if self._may_write is not None:

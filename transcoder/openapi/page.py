@@ -7,6 +7,7 @@ text of a document can run.
 Rule 3: links are relative, as the page may be mounted below a path.
 """
 
+import asyncio
 import gzip
 import html
 from collections.abc import Iterator, Sequence
@@ -81,6 +82,7 @@ class _Packed:
         self._packed = packed
         self._offload = offload
         self._inflated = b""
+        self._inflating = asyncio.Lock()
         self._tag = entity_tag(packed)
         self._type = ("Content-Type", content_type)
         self._headers = (("ETag", self._tag), _NO_SNIFFING, _KEEP, ("Vary", "Accept-Encoding"))
@@ -93,8 +95,9 @@ class _Packed:
         accepted = request.headers.getall("Accept-Encoding", ())
         if preferred(accepted, (GZIP,)) == GZIP:
             return PlainAnswer(_OK, self._packed, (*headers, ("Content-Encoding", GZIP)))
-        if not self._inflated:
-            self._inflated = await self._offload.answer(gzip.decompress, self._packed)
+        async with self._inflating:  # all clients share one copy
+            if not self._inflated:
+                self._inflated = await self._offload.answer(gzip.decompress, self._packed)
         # This header has it sent as it is: no request costs the time of another compression.
         return PlainAnswer(_OK, self._inflated, (*headers, ("Accept-Ranges", "none")))
 

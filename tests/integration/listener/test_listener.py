@@ -12,7 +12,9 @@ import pytest
 
 from tests.support.raised import misconfigured
 from tests.support.tables import cases
+from tests.support.waiting import until_async
 from transcoder.errors import TranscodeError, status_json
+from transcoder.http import slow_readers
 from transcoder.http.body import head_of, read_body
 from transcoder.http.connections import LINGER_S
 from transcoder.http.request import AnswerRequest, Request
@@ -613,6 +615,32 @@ async def test_reader_that_stops_is_cut(serve: Serve) -> None:
     await client.send(HELLO)
     async with asyncio.timeout(PATIENCE_S):
         await ended.wait()
+
+
+async def test_a_large_answer_is_copied_only_as_its_reader_takes_it(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wires: list[asyncio.Transport] = []
+
+    def noted(wire: asyncio.Transport) -> None:
+        wires.append(wire)
+        slow_readers.watch_reader(wire)
+
+    monkeypatch.setattr("transcoder.http.whole_requests.watch_reader", noted)
+    monkeypatch.setattr("transcoder.http.connection.watch_reader", noted)
+    whole = bytes(range(256)) * (64 << 10)  # 16 MiB: more than sockets hold
+
+    async def large(request: Request) -> Reply:
+        return Reply(200, [], whole if request.target == "/large" else b"hello")
+
+    client = await (await serve(large)).connect()
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await client.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" + HELLO)
+    await until_async(lambda: bool(wires and wires[-1].get_write_buffer_size()))
+    assert wires[-1].get_write_buffer_size() <= 64 << 10
+    client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert (await client.answer()).body == whole
+    assert (await client.answer()).body == b"hello"
 
 
 async def test_stop_answers_requests_in_flight_and_closes_idle_connections(serve: Serve) -> None:

@@ -42,7 +42,7 @@ from transcoder.http.tls import TlsContext
 from transcoder.http.unserved_paths import UnservedPaths
 from transcoder.openapi.document import Document
 from transcoder.openapi.page import page_handlers
-from transcoder.openapi.serving import OPENAPI_PATH, ServedDocument
+from transcoder.openapi.serving import ServedDocument
 from transcoder.options import COMPRESS_MIN_BYTES, EventOptions, JsonOptions, Limits, OpenApi
 from transcoder.protocols.connect.handler import Connect
 from transcoder.protocols.grpcweb.handler import GrpcWeb
@@ -122,8 +122,9 @@ class Transcoder:
             not_served: texts by the beginning of a path ("/acme." or "/acme/v1/"), for APIs that
                 clients may expect here. A path without a route is then answered UNIMPLEMENTED with
                 the text, instead of 404.
-            openapi: serves a document of all JSON routes at `GET /openapi.json`, and a page that
-                shows it at `GET /docs`, unless a service has a route there. None serves neither.
+            openapi: serves a document of all JSON routes at `GET /openapi.json` and
+                `GET /openapi.yaml`, and a page that shows it at `GET /docs`, unless a service has a
+                route there. None serves neither.
             grpc_web: the class that answers gRPC-Web; `transcoder.sonora.SonoraGrpcWeb` is also an
                 ASGI application of sonora's.
             limits: the most that clients may take: sizes, times, connections.
@@ -226,8 +227,11 @@ class Transcoder:
         self._document: Document | None = None
         if openapi is not None:
             self._document = Document(openapi, json)
-            served = ServedDocument(self._document, self._offload)
-            self.handle("GET", OPENAPI_PATH, served.answer)
+            served = ServedDocument(
+                self._document, self._offload, compress_min_bytes=compressed_min_bytes
+            )
+            for path, answer in served.handlers():
+                self.handle("GET", path, answer)
             if openapi.page:
                 for path, answer in page_handlers(openapi, self._offload):
                     self._unrouted.plain.add("GET", path, answer, origin="OpenApi(page=True)")

@@ -14,7 +14,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from actions.v1 import admin_pb2, execution_pb2, secrets_pb2, versions_pb2
 from tests.proto import awkward_pb2, echo_pb2, everything_pb2, files_pb2
 from transcoder.codec.codec import Codec
-from transcoder.openapi.document import Document
+from transcoder.openapi.document import Document, Part
 from transcoder.options import JsonOptions, OpenApi
 from transcoder.registry import Registry, methods_of
 from transcoder.routing.service_config import ServiceConfig
@@ -39,6 +39,7 @@ def document_of(
     json: JsonOptions = JsonOptions(),  # noqa: B008  frozen
     config: bytes | None = None,
     pool: DescriptorPool | None = None,
+    part: Part = Part(),  # noqa: B008  frozen
 ) -> dict[str, Any]:
     """Returns the document of all methods of services, of `SERVICES` or of another file."""
     document = Document(options, json)
@@ -47,7 +48,7 @@ def document_of(
     for service in services:
         registry.add(methods_of(service, pool), prefix=prefix)
     document.show(registry.served.routes)
-    return document.content()
+    return document.content(part)
 
 
 def add_file(text: str) -> None:

@@ -1,6 +1,5 @@
 """Whole documents: each is valid, and has every route."""
 
-from json import loads
 from typing import Any
 
 import openapi_spec_validator
@@ -8,7 +7,7 @@ import pytest
 
 from tests.support.openapi_documents import SERVICES, document_of
 from tests.support.tables import cases
-from transcoder.openapi.document import Document
+from transcoder.openapi.document import Document, Part
 from transcoder.options import JsonOptions, OpenApi
 
 EVERYTHING = "everything.v1.Everythings"
@@ -140,6 +139,23 @@ def test_an_operation_has_the_tag_of_its_service() -> None:
 
 
 def test_a_document_without_routes_is_valid() -> None:
-    document = loads(Document(OpenApi(), JsonOptions()).text())
+    document = Document(OpenApi(), JsonOptions()).content()
     openapi_spec_validator.validate(document)
     assert document["paths"] == {}
+
+
+def test_a_part_has_the_operations_of_one_service() -> None:
+    part = document_of(FILES, EVERYTHING, part=Part(service=FILES))
+    assert {each["name"] for each in part["tags"]} == {FILES}
+    assert operations(part) == operations(document_of(FILES))
+    assert part["components"] == document_of(FILES)["components"]
+
+
+def test_a_part_has_the_operations_of_one_tag() -> None:
+    part = document_of(FILES, EVERYTHING, part=Part(tag=EVERYTHING))
+    assert operations(part) == operations(document_of(EVERYTHING))
+
+
+def test_a_part_of_a_service_and_the_tag_of_another_one_has_nothing() -> None:
+    part = document_of(FILES, EVERYTHING, part=Part(service=FILES, tag=EVERYTHING))
+    assert part["paths"] == {}

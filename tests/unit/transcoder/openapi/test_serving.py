@@ -1,8 +1,10 @@
 """GET /openapi.json, over HTTP."""
 
+import gzip
 from json import loads
 
 import pytest
+import yaml
 
 from tests.support.everything_fixture import SERVICE, handlers, serving
 from tests.support.openapi_documents import document_of
@@ -11,6 +13,8 @@ from tests.support.tables import cases
 from transcoder import OpenApi, Transcoder
 
 PATH = "/openapi.json"
+YAML_PATH = "/openapi.yaml"
+FILES = "files.v1.Files"
 
 
 @pytest.fixture
@@ -26,6 +30,84 @@ async def test_the_document_is_served(transcoder: Transcoder) -> None:
         assert answer.content_type == "application/json"
         expected = document_of(SERVICE, options=OpenApi(title="Everything"))
         assert loads(await answer.read()) == expected
+
+
+async def test_it_is_served_as_yaml(transcoder: Transcoder) -> None:
+    async with serving(transcoder) as session, session.get(YAML_PATH) as answer:
+        assert answer.status == 200
+        assert answer.content_type == "application/yaml"
+        expected = document_of(SERVICE, options=OpenApi(title="Everything"))
+        assert yaml.load(await answer.read(), yaml.CSafeLoader) == expected
+
+
+async def test_each_form_has_a_tag_of_its_own(transcoder: Transcoder) -> None:
+    async with serving(transcoder) as session:
+        async with session.get(PATH) as answer:
+            tag = answer.headers["ETag"]
+        async with session.get(YAML_PATH, headers={"If-None-Match": tag}) as answer:
+            assert answer.status == 200
+
+
+async def test_parts_are_served() -> None:
+    made = Transcoder(openapi=OpenApi())
+    made.add_registered_method_handlers(SERVICE, handlers())
+    made.add_registered_method_handlers(FILES, {"NoRule": handlers()["Read"]})
+    async with serving(made) as session:
+        for query in (f"service={FILES}", f"tag={FILES}", f"service={FILES}&tag={FILES}&v=1"):
+            async with session.get(f"{PATH}?{query}") as answer:
+                assert list((await answer.json())["paths"]) == ["/files.v1.Files/NoRule"], query
+        async with session.get(PATH) as answer:
+            assert len((await answer.json())["paths"]) > 1
+
+
+@cases(
+    "query, status, message",
+    {
+        "a service that is not served": (
+            "service=shop.Shop",
+            404,
+            "openapi: expected a service and a tag of the document, "
+            "got service 'shop.Shop' and tag ''",
+        ),
+        "several services": (
+            "service=a&service=b",
+            400,
+            "query parameter service: expected one value, got 2",
+        ),
+    },
+)
+async def test_a_part_that_is_none_is_refused(
+    transcoder: Transcoder, query: str, status: int, message: str
+) -> None:
+    async with serving(transcoder) as session, session.get(f"{PATH}?{query}") as answer:
+        assert answer.status == status
+        assert (await answer.json())["message"] == message
+
+
+async def test_a_document_is_compressed_once(
+    transcoder: Transcoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compressed: list[str] = []
+
+    def deflate(body: bytes, coding: str) -> bytes:
+        compressed.append(coding)
+        return gzip.compress(body)
+
+    monkeypatch.setattr("transcoder.openapi.serving.deflate", deflate)
+    async with serving(transcoder) as session:
+        for _ in range(2):
+            async with session.get(PATH, headers={"Accept-Encoding": "gzip"}) as answer:
+                assert answer.headers["Content-Encoding"] == "gzip"
+                assert answer.headers["Vary"] == "Accept-Encoding"
+                assert (await answer.json())["info"]["title"] == "Everything"
+    assert compressed == ["gzip"]
+
+
+async def test_a_document_is_not_compressed_where_nothing_is() -> None:
+    made = Transcoder(openapi=OpenApi(), compress_min_bytes=None)
+    made.add_registered_method_handlers(SERVICE, handlers())
+    async with serving(made) as session, session.get(PATH) as answer:
+        assert "Content-Encoding" not in answer.headers
 
 
 async def test_it_is_not_served_without_the_option() -> None:

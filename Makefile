@@ -16,6 +16,7 @@ BIN := .venv/bin
 NODE_CLIENT := tests/integration/node
 CONFORMANCE := tests/conformance
 APIS := tests/conformance/apis
+TYPESCRIPT := tests/conformance/typescript
 EXAMPLE := examples/browser
 
 # The lines of constraints.txt that end what `make run` installs, and what `make test` does.
@@ -81,7 +82,7 @@ lint: .venv/.stamp-dev ## check format, rules, types and the direction of import
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-conformance: .venv/.stamp-conformance .venv/.stamp-apis ## the protobuf conformance suite and a fuzz on our codec, connectconformance, and a fuzz of both ways of reading requests; schemathesis by the OpenAPI document (alone: ARGS=--document); services of Google's APIs (all of them alone: ARGS=--apis); zitadel-go and grpc-go (need Go); the client in Rust alone (needs cargo): ARGS=--rust
+conformance: .venv/.stamp-conformance .venv/.stamp-apis .venv/.stamp-typescript ## the protobuf conformance suite and a fuzz on our codec, connectconformance, and a fuzz of both ways of reading requests; schemathesis by the OpenAPI document (alone: ARGS=--document); services of Google's APIs (all of them alone: ARGS=--apis); generated clients in TypeScript; zitadel-go and grpc-go (need Go); the client in Rust alone (needs cargo): ARGS=--rust
 	@$(BIN)/python -m tests.conformance.run $(ARGS)
 
 robustness: .venv/.stamp-dev ## flood, starve and kill a real server; print asked and reached
@@ -136,6 +137,11 @@ bench: .venv/.stamp-bench ## measure what a request costs, as ratios; print a ta
 .venv/.stamp-apis: .venv/.stamp-dev $(APIS)/package-lock.json
 	@echo "Fetching the .proto files of Google's APIs into $(APIS) (about 15 MB)"
 	@cd $(APIS) && $(NPM_CI)
+	@touch $@
+
+.venv/.stamp-typescript: .venv/.stamp-dev $(TYPESCRIPT)/package-lock.json
+	@echo "Fetching generators of clients in TypeScript into $(TYPESCRIPT) (about 15 MB)"
+	@cd $(TYPESCRIPT) && $(NPM_CI)
 	@touch $@
 
 .venv/.stamp-example: .venv/.stamp-dev $(EXAMPLE)/package-lock.json

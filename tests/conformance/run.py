@@ -1,9 +1,9 @@
 """`make conformance`: two official suites, each also on what is broken on purpose, fuzzes, clients.
 
-The suites are protobuf's and Connect's; the clients are in Go; the services are of Google's APIs,
-and schemathesis tests the Actions API by its own document. A failure, required or recommended, ends
-with exit status 1; so does a suite that does not notice, a difference from json_format that is not
-explained, and one between the two ways of reading requests.
+The suites are protobuf's and Connect's; the clients are in Go and TypeScript; the services are of
+Google's APIs, and schemathesis tests the Actions API by its own document. A failure, required or
+recommended, ends with exit status 1; so does a suite that does not notice, a difference from
+json_format that is not explained, and one between the two ways of reading requests.
 """
 
 import argparse
@@ -11,8 +11,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.conformance import go_clients, rust_client, ways
+from tests.conformance import generated_clients, go_clients, rust_client, ways
 from tests.conformance.apis import definitions, services
 from tests.conformance.clients_page import ClientFailed
 from tests.conformance.connect import servicer
@@ -61,6 +62,7 @@ def main() -> int:
     is_passed = _run_document(given.examples) and is_passed
     is_passed = _run_apis(definitions.packages()) and is_passed
     is_passed = _run_go_clients() and is_passed
+    is_passed = _run_generated_clients() and is_passed
     return 0 if is_passed else 1
 
 
@@ -192,6 +194,18 @@ def _run_go_clients() -> bool:
     print("zitadel-go: its program of docs/clients.md makes an action active")
     print("zitadel-go: it makes, calls and deletes a target at the stand-in for a ZITADEL")
     print("grpc-go: an action lives its life, at each address of gRPC, plain and by TLS")
+    return True
+
+
+def _run_generated_clients() -> bool:
+    try:
+        with TemporaryDirectory() as folder:
+            generated_clients.run(Path(folder))
+    except (ClientFailed, AssertionError) as failed:
+        print(f"generated clients: {failed}")
+        return False
+    for name in generated_clients.CLIENTS:
+        print(f"{name}: an action lives its life by the client that it makes, compiled strictly")
     return True
 
 

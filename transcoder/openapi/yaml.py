@@ -1,7 +1,7 @@
 """Writes a document as YAML: collections as blocks, texts as JSON writes them.
 
-Follows YAML 1.2.2, sections 7.3.1 (double-quoted style), 7.3.3 (plain style) and 8.2 (block
-collections), so that readers of YAML 1.1 read the same.
+Follows docs/openapi.md; YAML 1.2.2 sections 7.3.1 (double-quoted style), 7.3.3 (plain style) and
+8.2 (block collections), so that readers of YAML 1.1 read the same.
 Rule: a text stands without quotes only if every reader takes it for a text.
 """
 

@@ -8,6 +8,7 @@ of JSON at each SIGUSR1: the fields of `Census`. All but `grpc` run under uvloop
 import argparse
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import signal
@@ -20,6 +21,7 @@ import grpc
 import uvloop
 
 from tests.proto import echo_pb2, echo_pb2_grpc, files_pb2, files_pb2_grpc
+from tests.proto.echo_pb2 import EchoReply, EchoRequest
 from tests.support.files_fixture import Files
 from tests.support.grpcweb_fixture import Echo
 from transcoder import Limits, Transcoder
@@ -110,8 +112,19 @@ class Busy(grpc.aio.ServerInterceptor):
             self._places += 1
 
 
+class Summing(Echo):
+    """Sums up a stream of requests: their number, and the SHA-256 of names and payloads."""
+
+    async def Count(self, request_iterator: AsyncIterator[EchoRequest], context: Any) -> EchoReply:
+        digest, number = hashlib.sha256(), 0
+        async for request in request_iterator:
+            number += 1
+            digest.update(request.name.encode() + request.payload)
+        return EchoReply(name=digest.hexdigest(), index=number)
+
+
 def _register(server: Any) -> None:
-    echo_pb2_grpc.add_EchoServicer_to_server(Echo(), server)
+    echo_pb2_grpc.add_EchoServicer_to_server(Summing(), server)
     files_pb2_grpc.add_FilesServicer_to_server(Files(), server)
 
 

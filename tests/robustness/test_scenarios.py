@@ -13,7 +13,7 @@ from tests.robustness.greedy import attack as attack_greedily
 from tests.robustness.kill import kill
 from tests.robustness.killed_commands import kill_imports, kill_rebuilds
 from tests.robustness.killed_scripts import attack as attack_processes
-from tests.robustness.large_files import MORE_MAX_MIB as FILE_MORE_MAX_MIB
+from tests.robustness.large_files import MORE_MAX_MIB as STREAM_MORE_MAX_MIB
 from tests.robustness.large_files import PIECE_MAX_BYTES, move
 from tests.robustness.leaving_streams import leaving_streams
 from tests.robustness.lost_upstreams import lose
@@ -126,12 +126,13 @@ def test_calls_of_every_form_tell_that_the_server_behind_is_lost(tmp_path: Path)
     assert (lost.wrong, lost.logged) == ([], [])
 
 
-def test_large_files_come_and_go_in_constant_memory() -> None:
-    uploaded, downloaded = move(32)
-    assert uploaded.is_whole
-    assert downloaded.is_whole
-    assert uploaded.piece_bytes <= PIECE_MAX_BYTES
-    assert max(uploaded.more_mib, downloaded.more_mib) < FILE_MORE_MAX_MIB
+@pytest.mark.parametrize("is_proxy", [False, True], ids=["in process", "forwarded"])
+def test_large_streams_come_and_go_in_constant_memory(tmp_path: Path, *, is_proxy: bool) -> None:
+    with hosted(tmp_path, is_proxy=is_proxy) as hosts:
+        moved = dict(move(hosts, 48))
+    assert [what for what, each in moved.items() if not each.is_whole] == []
+    assert max(each.piece_bytes for each in moved.values()) <= PIECE_MAX_BYTES
+    assert max(each.more_mib for each in moved.values()) < STREAM_MORE_MAX_MIB
 
 
 def test_a_request_may_follow_a_refused_one_on_its_connection(site: Site) -> None:

@@ -19,6 +19,7 @@ from aiohttp import web
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from transcoder.backends.channel import KEEPALIVE_S
 from transcoder.backends.inprocess import Handler, HandlerCallDetails, InProcess
 from transcoder.call import CallMetadata
 from transcoder.codec.codec import Codec
@@ -251,12 +252,17 @@ class Transcoder:
         credentials: grpc.ChannelCredentials | None = None,
         files: Sequence[FileDescriptor] = (),
         descriptor_set: str | os.PathLike[str] | bytes | None = None,
+        keepalive_s: float = KEEPALIVE_S,
         **options: Any,  # noqa: ANN401  those of the constructor, which checks them
     ) -> Self:
         """Returns a transcoder in front of a gRPC server in another process; see `forward`."""
         transcoder = cls(**options)
         transcoder.forward(
-            upstream, credentials=credentials, files=files, descriptor_set=descriptor_set
+            upstream,
+            credentials=credentials,
+            files=files,
+            descriptor_set=descriptor_set,
+            keepalive_s=keepalive_s,
         )
         return transcoder
 
@@ -285,6 +291,7 @@ class Transcoder:
         descriptor_set: str | os.PathLike[str] | bytes | None = None,
         services: Collection[str] = (),
         prefix: str = "",
+        keepalive_s: float = KEEPALIVE_S,
     ) -> None:
         """Serves the services of a gRPC server in another process, by a channel to it.
 
@@ -300,10 +307,14 @@ class Transcoder:
                 serving starts: until it has answered /readyz is 503.
             services: full names of those that are served; by default all that are declared.
             prefix: before their REST routes, as `at` takes it.
+            keepalive_s: seconds of silence in a call after which a target is pinged; if it does not
+                answer within 20 s (or as many), its calls fail. Fewer than 300 only for a server
+                that permits it.
 
         Raises:
-            SchemaError: a service cannot be served or is not declared, or there is none. For a
-                server that is asked, the log tells instead.
+            SchemaError: a service cannot be served or is not declared, there is none, or
+                `keepalive_s` is not positive. For a server that is asked, the log tells
+                instead.
         """
         self._upstreams.add(
             upstream,
@@ -312,6 +323,7 @@ class Transcoder:
             descriptor_set=descriptor_set,
             services=services,
             prefix=prefix,
+            keepalive_s=keepalive_s,
         )
 
     def register(

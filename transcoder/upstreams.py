@@ -86,6 +86,7 @@ class Upstreams:
         descriptor_set: str | os.PathLike[str] | bytes | None,
         services: Collection[str],
         prefix: str,
+        keepalive_s: float,
     ) -> None:
         """Serves the services of a server, as `Transcoder.forward` takes them.
 
@@ -93,7 +94,9 @@ class Upstreams:
             SchemaError: a service cannot be served or is not declared, or there is none.
         """
         self._named.update(services)
-        forwarded = _Forwarded(Upstream(upstream, credentials=credentials), services, prefix)
+        forwarded = _Forwarded(
+            Upstream(upstream, credentials=credentials, keepalive_s=keepalive_s), services, prefix
+        )
         if files or descriptor_set is not None:
             declared = (
                 list(files) if descriptor_set is None else [*files, *read_set(descriptor_set)]

@@ -79,6 +79,7 @@ async def serving(
     reflection: str = "",
     tls: Pair | None = None,
     clients_of: Authority | None = None,
+    host: str = "127.0.0.1",
 ) -> tuple[grpc.aio.Server, int]:
     """Serves on a port.
 
@@ -87,6 +88,7 @@ async def serving(
         port: 0 for a free one.
         reflection: the version of it that is served.
         tls: a certificate; without it there is no TLS.
+        host: the address to listen at.
         clients_of: an authority; clients then need a certificate of it.
     """
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
@@ -95,7 +97,7 @@ async def serving(
     if reflection:
         generic.append(_reflecting(reflection))
     server.add_generic_rpc_handlers(tuple(generic))
-    address = f"127.0.0.1:{port}"
+    address = f"{host}:{port}"
     if tls is None:
         port = server.add_insecure_port(address)
     else:

@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 
 from transcoder.backends.inprocess import Handler
 from transcoder.call import REQUEST_ID_KEY, Method
+from transcoder.errors import SchemaError
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,23 @@ name take their turn; windows stay at 64 KiB, where a server could send 5 MiB ah
 that stops (R22); a server that is back is called within about a second, where grpc would wait two
 minutes after a long failure (R29)."""
 
+KEEPALIVE_S: Final = 300.0
+"""Seconds of silence in a call after which its server is pinged; servers of gRPC end connections
+that are pinged more often than once in five minutes, unless they allow it (A8, A18)."""
+_PING_ANSWER_S: Final = 20.0
+"""Max seconds for the answer; with keep-alive also for the server's host to take data (A18)."""
+
+
+def _keepalive(seconds: float) -> tuple[tuple[str, int], ...]:
+    """Returns the options of a channel that pings after seconds of silence, during calls only."""
+    answer_ms = int(min(seconds, _PING_ANSWER_S) * 1000)
+    return (
+        ("grpc.keepalive_time_ms", int(seconds * 1000)),
+        ("grpc.keepalive_timeout_ms", answer_ms),
+        ("grpc.http2.ping_timeout_ms", answer_ms),
+        ("grpc.http2.max_pings_without_data", 0),  # no maximum: a stream may be silent for hours
+    )
+
 
 class Upstream:
     """A gRPC server, which handlers forward calls to.
@@ -66,6 +84,7 @@ class Upstream:
         upstream: str | grpc.aio.Channel,
         *,
         credentials: grpc.ChannelCredentials | None = None,
+        keepalive_s: float = KEEPALIVE_S,
     ) -> None:
         """Prepares to call.
 
@@ -74,7 +93,14 @@ class Upstream:
                 which is called by a channel that opens with the first call; or a channel, which
                 stays open.
             credentials: of TLS to a target; None calls it without TLS.
+            keepalive_s: seconds of silence in a call after which a target is pinged.
+
+        Raises:
+            SchemaError: `keepalive_s` is not positive.
         """
+        if not keepalive_s > 0:
+            raise SchemaError(f"keepalive_s: expected more than 0, got {keepalive_s!r}")
+        self._keepalive = _keepalive(keepalive_s)
         self._credentials = credentials
         self.target = upstream if isinstance(upstream, str) else "a channel"
         self._given = None if isinstance(upstream, str) else upstream
@@ -134,10 +160,11 @@ class Upstream:
         """Returns the channel; opens it if there is none."""
         if self._channel is None:
             target, credentials = self.target, self._credentials
+            options = (*_OPTIONS, *self._keepalive)
             if credentials is None:
-                self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+                self._channel = grpc.aio.insecure_channel(target, options=options)
             else:
-                self._channel = grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
+                self._channel = grpc.aio.secure_channel(target, credentials, options=options)
         return self._channel
 
     def _function(self, method: Method) -> Callable[..., Any]:

@@ -136,6 +136,7 @@ def _transcoder(servers: Sequence[Server], options: Options) -> Transcoder:
             files=server.files,
             services=server.services,
             prefix=options.prefix,
+            keepalive_s=options.server_keepalive_s,
         )
     return transcoder
 

@@ -61,7 +61,7 @@ def _whole_number(text: str) -> int:
 
 def _number(text: str) -> float:
     with contextlib.suppress(ValueError):
-        if math.isfinite(number := float(text)):
+        if math.isfinite(number := float(text)) and number > 0:
             return number
     raise UnexpectedError("a number above 0")
 

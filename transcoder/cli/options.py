@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple, TypeVar
 
+from transcoder.backends.channel import KEEPALIVE_S
 from transcoder.cli import kinds
 from transcoder.cli.errors import MisusedError
 from transcoder.cli.kinds import Kind, ServiceRoute, UnexpectedError
@@ -107,6 +108,13 @@ class Options:
         "", SERVICES, kinds.FILE, "certificate in PEM that servers ask this client of theirs for"
     )
     server_key: str = _option("", SERVICES, kinds.FILE, "private key of that certificate in PEM")
+    server_keepalive_s: float = _option(
+        KEEPALIVE_S,
+        SERVICES,
+        kinds.NUMBER,
+        "seconds of silence in a call after which its server is pinged; fewer only for servers "
+        "that permit it",
+    )
     tls_cert: str = _option(
         "",
         LISTENER,

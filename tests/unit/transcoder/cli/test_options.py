@@ -77,7 +77,7 @@ def test_services_of_several_servers_are_given_one_by_one() -> None:
         ),
         "no limit": (
             "--body-timeout-s 0",
-            "--body-timeout-s: expected a number above 0, got 0.0",
+            "--body-timeout-s: expected a number above 0, got '0'",
         ),
         "no seconds": ("--body-timeout-s nan", "--body-timeout-s: expected a number above 0, got"),
         "too little room": (

@@ -34,7 +34,7 @@ from library_pb2 import (
 )
 from library_pb2_grpc import LibraryServicer, add_LibraryServicer_to_server
 
-from transcoder import SchemaError, Transcoder
+from transcoder import OpenApi, SchemaError, Transcoder
 
 Context: TypeAlias = grpc.aio.ServicerContext[Message, Message]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
@@ -43,6 +43,11 @@ Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]
 SERVICE = "library.v1.Library"
 WRITES = {f"/{SERVICE}/{name}" for name in ("AddBook", "UpdateBook", "LendBook", "RemoveBook")}
 FIELDS = {field.name for field in Book.DESCRIPTOR.fields}
+DOCUMENT = OpenApi(
+    title="Library",
+    security={"key": {"type": "http", "scheme": "bearer"}},
+    public_methods=[f"{SERVICE}.{name}" for name in ("GetBook", "ListBooks", "CountBooks")],
+)
 
 
 class Library(LibraryServicer):
@@ -134,7 +139,7 @@ async def serve(http: str, native: str, key: str) -> None:
     interceptors = [LibrariansWrite(key)]
     library = Library()
 
-    transcoder = Transcoder(interceptors=interceptors)
+    transcoder = Transcoder(interceptors=interceptors, openapi=DOCUMENT)
     # Without the option a second server would start, and share the port.
     server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
     for each in (transcoder.at("/v1"), server):

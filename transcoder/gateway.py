@@ -34,14 +34,24 @@ class Server(NamedTuple):
 
 
 def serve(transcoder: Transcoder, listen: str, tls: ssl.SSLContext | None) -> None:
-    """Serves until SIGTERM or SIGINT; logs to standard error.
+    """Serves until SIGTERM or SIGINT, on uvloop where it is installed; logs to standard error.
 
     Raises:
         SchemaError: an option does not fit the services.
         OSError: the address cannot be bound.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    asyncio.run(transcoder.serve(listen, ssl=tls))
+    with asyncio.Runner(loop_factory=event_loop) as runner:
+        runner.run(transcoder.serve(listen, ssl=tls))
+
+
+def event_loop() -> asyncio.AbstractEventLoop:
+    """Makes an event loop: uvloop's, or without the extra `uvloop` that of Python."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def asked(

@@ -6,6 +6,7 @@ Descriptors and HTTP rules are read when a service is registered. What cannot be
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -516,18 +517,18 @@ class Transcoder:
             self._upstreams.start(self._services_are_read)
 
         async def stop() -> None:
-            self.set_ready(False)
-            self._web_sockets.stop()
             await self._tasks.ended(LINGER_S)
             await self._close()
 
         self.set_ready(True)
         return AsgiApplication(
             self._dispatcher.answer,
+            self._dispatcher.refuse,
             responses=self._responses,
             tasks=self._tasks,
-            write_timeout_s=self._limits.write_timeout_s,
+            limits=self._limits,
             start=start,
+            drain=functools.partial(self.set_ready, False),
             stop=stop,
         )
 

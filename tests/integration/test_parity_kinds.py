@@ -378,7 +378,7 @@ async def servicer() -> Kinds:
 
 
 @pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["in process", "forwarded", "uvicorn"]
+    scope="module", loop_scope="module", params=["in process", "forwarded", *HOSTS]
 )
 async def servers(servicer: Kinds, request: pytest.FixtureRequest) -> AsyncIterator[Servers]:
     is_proxy, host = request.param == "forwarded", None

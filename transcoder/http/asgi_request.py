@@ -9,7 +9,6 @@ they are first asked.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -27,7 +26,7 @@ from transcoder.http.asgi_events import (
 )
 from transcoder.http.asgi_target import target_of
 from transcoder.http.request import Request, declared_bytes
-from transcoder.http.response import HeaderList, HeaderPairs
+from transcoder.http.response import Answer, HeaderList, HeaderPairs
 
 _AHEAD_BYTES: Final = 64 << 10
 """Bytes of a body that wait for their reader; from there on the client waits."""
@@ -42,6 +41,7 @@ class AsgiRequest(Request):
     Attributes:
         is_begun: True once a part of the answer has been sent.
         is_cut: True if the answer has begun and must not look whole.
+        refusal: sent in place of the answer of the call, which is ended; None if it is not.
     """
 
     __slots__ = (
@@ -53,6 +53,7 @@ class AsgiRequest(Request):
         "_is_ended",
         "_is_http1",
         "_last",
+        "_last_trailer",
         "_on_left",
         "_receive",
         "_send",
@@ -62,6 +63,7 @@ class AsgiRequest(Request):
         "has_body",
         "is_begun",
         "is_cut",
+        "refusal",
     )
 
     _answer_event = "http.response"
@@ -83,7 +85,10 @@ class AsgiRequest(Request):
         self.has_body = self._may_have_body()
         self.is_begun = False
         self.is_cut = False
-        self._has_trailers = _TRAILERS in extensions_of(scope)
+        self.refusal: Answer | None = None
+        # Each answer in pieces that may have trailers gets one, as hypercorn fails on none.
+        self._has_trailers = _TRAILERS in extensions_of(scope) and self._accepts_trailers()
+        self._last_trailer: HeaderPairs = ()
         self._receive = receive
         self._send = send
         self._write_timeout_s = write_timeout_s
@@ -107,6 +112,10 @@ class AsgiRequest(Request):
             return declared_bytes(length) != 0
         # Only HTTP/1.1 says in its headers that a body of unknown length follows.
         return not self._is_http1 or hdrs.TRANSFER_ENCODING in self.headers
+
+    def _accepts_trailers(self) -> bool:
+        accepted = ",".join(self.headers.getall(hdrs.TE, ()))
+        return "trailers" in map(str.strip, accepted.lower().split(","))
 
     # Called by the application.
 
@@ -150,11 +159,14 @@ class AsgiRequest(Request):
         self._on_left()
 
     async def flush(self) -> None:
-        """Sends what `finish_at_once` left to be sent."""
+        """Sends what `finish_at_once` left to be sent.
+
+        Raises:
+            OSError: the client left.
+        """
         piece, self._last = self._last, None
         if piece is not None:
-            with contextlib.suppress(OSError):
-                await self._finish(piece)
+            await self._finish(piece)
 
     # Called by protocols.
 
@@ -205,6 +217,7 @@ class AsgiRequest(Request):
         }
         if self._has_trailers:
             start["trailers"] = True
+            self._last_trailer = headers[:1]
         await self._pass(start)
         self._wanted.set()
 
@@ -236,7 +249,7 @@ class AsgiRequest(Request):
     async def _finish(self, piece: bytes, trailers: HeaderPairs = ()) -> None:
         await self._write(b"" if self.method == "HEAD" else piece, goes_on=False)
         if self._has_trailers:
-            octets = header_octets(trailers, is_http1=self._is_http1)
+            octets = header_octets(trailers or self._last_trailer, is_http1=self._is_http1)
             await self._pass({"type": _TRAILERS, "headers": octets, "more_trailers": False})
 
     async def _write(self, piece: bytes, *, goes_on: bool) -> None:

@@ -196,8 +196,11 @@ async def test_an_answer_is_written_in_pieces_that_a_client_can_take_in_time() -
     ]
 
 
-async def test_trailers_are_sent_where_the_host_has_them() -> None:
-    host = Host(scope(http_version="2", extensions={"http.response.trailers": {}}))
+TRAILERS: Any = {"http_version": "2", "extensions": {"http.response.trailers": {}}}
+
+
+async def test_trailers_are_sent_where_the_host_has_them_and_the_client_takes_them() -> None:
+    host = Host(scope((b"te", b"trailers"), **TRAILERS))
     await host.request.begin(200, [("Connection", "close"), ("X-A", "b")])
     await host.request.write(b"a")
     await host.request.finish(b"b", [("Grpc-Trailer-X", "1")])
@@ -216,6 +219,21 @@ async def test_trailers_are_sent_where_the_host_has_them() -> None:
             "more_trailers": False,
         },
     ]
+
+
+async def test_trailers_are_never_an_empty_list() -> None:
+    host = Host(scope((b"te", b"trailers"), **TRAILERS))
+    await host.request.begin(200, [("X-Request-Id", "1"), ("X-A", "b")])
+    await host.request.finish(b"")
+    assert host.sent[-1]["headers"] == [(b"x-request-id", b"1")]
+
+
+async def test_a_client_that_takes_no_trailers_gets_none() -> None:
+    host = Host(scope(**TRAILERS))
+    await host.request.begin(200, [("X-A", "b")])
+    await host.request.finish(b"", [("Grpc-Trailer-X", "1")])
+    assert [event["type"] for event in host.sent] == ["http.response.start", "http.response.body"]
+    assert "trailers" not in host.sent[0]
 
 
 async def test_head_gets_no_body() -> None:

@@ -4,7 +4,6 @@ All streams of a wave are under way; then their connections are closed, without 
 """
 
 import contextlib
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from tests.robustness.scenario import Outcome, Scenario, at_most, none_wrong
 from tests.robustness.slow import raise_descriptor_limit
 from tests.robustness.stream_forms import Form
 from tests.robustness.stream_forms import streams as streams_of
-from tests.robustness.stream_hosts import Hosts, hosted
+from tests.robustness.stream_hosts import PATIENCE_S, Hosts, asked, hosted
 from tests.support.waiting import until
 
 STREAMS_IN_ALL: Final = 10_000
@@ -25,7 +24,6 @@ MORE_MAX_MIB: Final = 24.0
 """Max memory after all waves, above that after the first, which fills the pools."""
 OVER_MAX_S: Final = 5.0
 """Max seconds until the handlers of a wave are cancelled and over."""
-PATIENCE_S: Final = 60.0
 FORMS: Final = streams_of(
     EchoRequest(name="n", count=1, case=CASE_WAIT), pieces=1_000_000, is_open=True
 )
@@ -80,7 +78,7 @@ def leave(hosts: Hosts, forms: Sequence[Form], *, streams: int, wave: int) -> Le
 def _leave(hosts: Hosts, forms: Sequence[Form]) -> float:
     """Returns the seconds from the first that left until all handlers were over."""
     before = hosts.back.census()
-    clients = [_begun(hosts.front.address, form) for form in forms]
+    clients = [asked(hosts.front.address, form) for form in forms]
     due = len(forms)
     until(lambda: hosts.back.census().begun - before.begun >= due, within_s=PATIENCE_S)
     left_at = time.monotonic()
@@ -88,17 +86,6 @@ def _leave(hosts: Hosts, forms: Sequence[Form]) -> float:
         client.close()
     until(lambda: hosts.back.census().ended - before.ended >= due, within_s=PATIENCE_S)
     return time.monotonic() - left_at
-
-
-def _begun(address: str, form: Form) -> socket.socket:
-    """Returns a connection on which a call was asked for, and which takes little of its answer."""
-    host, _, port = address.rpartition(":")
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.settimeout(PATIENCE_S)
-    client.connect((host, int(port)))
-    client.sendall(form.request())
-    return client
 
 
 def leaving_streams(

@@ -3,13 +3,17 @@
 import contextlib
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Final, Self
 
+from tests.robustness.stream_forms import Form
 from tests.robustness.stream_host import Census
 from tests.support.processes import Process
+
+PATIENCE_S: Final = 60.0
 
 
 class Host:
@@ -76,3 +80,14 @@ def hosted(folder: Path, *options: str, is_proxy: bool) -> Iterator[Hosts]:
         options = (*options, "--upstream", back.address)
         front = stack.enter_context(Host("proxy", *options, errors=log("proxy")))
         yield Hosts(front, back, folder / "proxy.log")
+
+
+def asked(address: str, form: Form) -> socket.socket:
+    """Returns a connection on which a call was asked for, and which takes little of its answer."""
+    host, _, port = address.rpartition(":")
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(PATIENCE_S)
+    client.connect((host, int(port)))
+    client.sendall(form.request())
+    return client

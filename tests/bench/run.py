@@ -19,7 +19,7 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import scale, scripts
+from tests.bench import reflected, scale, scripts
 from tests.bench.arrivals import measure_arrivals
 from tests.bench.load import Load, Measured, WrongAnswer, measure, measure_once
 from tests.bench.loops import SHARE, Loop, measure_loop
@@ -46,6 +46,7 @@ ARRIVALS: Final = "arrivals"
 START: Final = "start"
 SCALE: Final = "scale"
 SCRIPTS: Final = "scripts"
+REFLECTED: Final = "reflected"
 STARTS: Final = 3
 READY_S: Final = 2.0
 IDLE_MIB: Final = 120.0
@@ -79,13 +80,15 @@ def main() -> int:
             start_up(Path(folder) / f"start{number}", server_cores)
             for number in range(STARTS if options.starts else 0)
         ]
+    reflections = reflected.figures(server_cores) if options.reflected else []
     try:
         runs = _script_figures(all_cores) if options.scripts else []
     except WrongAnswer as wrong:
         print(f"bench: nothing counts, {wrong}", file=sys.stderr)
         return 1
     rows = [_row(work, [measured[work.name] for measured in rounds]) for work in options.works]
-    figures = [*_ratios(options.works, rounds), *waits, *_start_figures(starts), *sizes, *runs]
+    ratios = _ratios(options.works, rounds)
+    figures = [*ratios, *waits, *_start_figures(starts), *reflections, *sizes, *runs]
     print(f"\n{table(rows, figures)}")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(as_json(rows, figures, machine=_machine(options)), encoding="utf-8")
@@ -103,10 +106,11 @@ class Options:
     starts: bool
     scale: bool
     scripts: bool
+    reflected: bool
 
 
 def _options() -> Options:
-    names = [*(work.name for work in WORKS), ARRIVALS, START, SCALE, SCRIPTS]
+    names = [*(work.name for work in WORKS), ARRIVALS, START, SCALE, SCRIPTS, REFLECTED]
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--rounds", type=int, default=12, help="default: %(default)s")
     parser.add_argument(
@@ -127,6 +131,7 @@ def _options() -> Options:
         starts=START in given.only,
         scale=SCALE in given.only,
         scripts=SCRIPTS in given.only,
+        reflected=REFLECTED in given.only,
     )
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from google.api import annotations_pb2
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor_pool
 
 from tests.bench.callers import REST_PREFIX, TogglingHttp, http_request
 from tests.bench.lists import ANSWERS_MIN, IN_FLIGHT, PAGE, Reader
+from tests.bench.many_methods import file_of_methods
 from tests.bench.report import Figure, Spread
 from tests.bench.servers import LARGE_ORG, LARGE_ORGS, Servers
 from tests.bench.work import Open, Ratio, Work, http
@@ -28,7 +28,6 @@ from transcoder import Transcoder
 
 CONNECTIONS: Final = 4000 - IN_FLIGHT
 METHODS: Final = 1000
-FIELDS: Final = 10
 TIMES: Final = 3
 _SPARE_DESCRIPTORS: Final = 200
 _TITLE: Final = f"{LARGE_ORG * LARGE_ORGS:,} actions"
@@ -165,33 +164,11 @@ def _registering_s(number: int) -> float:
 
 
 def _service_of_many_methods(package: str) -> tuple[str, dict[str, Any]]:
-    """Adds a service to the default pool; each method has a request and a response of its own."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name=f"{package}.proto",
-        package=package,
-        syntax="proto3",
-        dependency=["google/api/annotations.proto"],
-    )
-    service = file.service.add(name="Things")
-    kinds = descriptor_pb2.FieldDescriptorProto
-    for number in range(METHODS):
-        for role in ("Request", "Response"):
-            message = file.message_type.add(name=f"{role}{number}")
-            for index in range(FIELDS):
-                message.field.add(
-                    name=f"field_{index}",
-                    number=index + 1,
-                    type=kinds.TYPE_STRING if index % 2 else kinds.TYPE_INT64,
-                    label=kinds.LABEL_OPTIONAL,
-                )
-        method = service.method.add(
-            name=f"Get{number}",
-            input_type=f".{package}.Request{number}",
-            output_type=f".{package}.Response{number}",
-        )
-        method.options.Extensions[annotations_pb2.http].get = f"/v1/things{number}/{{field_1}}"
+    """Adds a service to the default pool."""
+    file = file_of_methods(package, METHODS)
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
     handler: Any = grpc.unary_unary_rpc_method_handler(_answer)
+    (service,) = file.service
     return f"{package}.Things", dict.fromkeys((method.name for method in service.method), handler)
 
 

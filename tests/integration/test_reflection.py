@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+from typing import Any
 
 import aiohttp
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from tests.support.remote_shop import Shop, serving
 from tests.support.tables import cases
+from tests.support.told_services import Teller, told
 from tests.support.waiting import until_async
 from transcoder import Transcoder
 
@@ -88,3 +91,35 @@ async def test_an_option_that_selects_no_service_of_the_server_is_logged(
     finally:
         await transcoder.stop()
         await server.stop(None)
+
+
+def nested_file(levels: int) -> bytes:
+    """Returns a file with types that hold the next one each, and the last the first."""
+    file = FileDescriptorProto(name="deep.proto", package="deep", syntax="proto3")
+    for number in range(levels):
+        inner = f".deep.Level{(number + 1) % levels}"
+        message = file.message_type.add(name=f"Level{number}")
+        held: Any = {"name": "in", "type": "TYPE_MESSAGE", "label": "LABEL_OPTIONAL"}
+        message.field.add(number=1, type_name=inner, **held)
+    service = file.service.add(name="Deep")
+    service.method.add(name="Echo", input_type=".deep.Level0", output_type=".deep.Level0")
+    return file.SerializeToString()
+
+
+async def test_messages_of_100_types_that_nest_and_recur_are_served() -> None:
+    teller = Teller(told({"deep.Deep": nested_file(100)}))
+    await teller.start()
+    transcoder = Transcoder.proxy(teller.target)
+    address = await transcoder.start("127.0.0.1:0")
+    body = b'{"in":' * 99 + b"{}" + b"}" * 99
+    try:
+        async with aiohttp.ClientSession(f"http://{address}") as client:
+            async with asyncio.timeout(30):
+                while not await is_ready(client):
+                    await asyncio.sleep(0.02)
+            headers = {"Content-Type": "application/json"}
+            async with client.post("/deep.Deep/Echo", data=body, headers=headers) as answer:
+                assert (answer.status, await answer.read()) == (200, body)
+    finally:
+        await transcoder.stop()
+        await teller.stop()

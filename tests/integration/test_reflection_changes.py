@@ -16,6 +16,8 @@ from tests.support.told_services import Teller, service_file, told
 from tests.support.waiting import until_async
 from transcoder import OpenApi, Transcoder
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 OLD = told({"w.S": service_file("w.S", {"Get": "/v1/{name}", "Gone": "/gone/{name}"})})
 NEW = told({"w.S": service_file("w.S", {"Get": "/v1/{name}", "Added": "/added/{name}"})})
 CLASHING = told({"w.S": service_file("w.S", {"Get": "/v1/{name}", "Added": "/v1/{name}"})})

@@ -18,7 +18,7 @@ from transcoder.binding.form import Form
 from transcoder.binding.http_body import Upload, upload_to
 from transcoder.binding.query import QueryReader, refuse_rivals
 from transcoder.call import Method
-from transcoder.codec.decoder import descriptor_of, reaches_required
+from transcoder.codec.decoder import descriptor_of
 from transcoder.codec.message_types import message_class
 from transcoder.codec.scalars import Fault
 from transcoder.errors import SchemaError, malformed
@@ -91,7 +91,7 @@ class Binder:
         _refuse_conflicts(self._variables, field, rule.where)
         # Methods are asked of the class: a field may have the name of one.
         of = method.request_type
-        self._is_complete = of.IsInitialized if reaches_required(request) else None
+        self._is_complete = of.IsInitialized if codec.reaches_required(request) else None
         self._query = QueryReader(
             fields.of(request),
             nesting_max=codec.nesting_max,

@@ -17,11 +17,12 @@ from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import DecodeError, Message
 
 from transcoder.codec import scalars, wellknown
-from transcoder.codec.decoder import DecoderCompiler, descriptor_of, reaches_floats
+from transcoder.codec.decoder import DecoderCompiler, descriptor_of
 from transcoder.codec.encoder import EncoderCompiler
 from transcoder.codec.field_readers import enum_field
 from transcoder.codec.json_text import parse_json, parse_json_exactly
 from transcoder.codec.message_types import MessageReader, TypePool
+from transcoder.codec.reach import Reach, has_floats, has_required
 from transcoder.codec.scalars import Fault, InexactNumber
 from transcoder.codec.text_values import TextReader, text_reader
 from transcoder.codec.unwritable import fault_of, parts_of
@@ -39,6 +40,10 @@ _UNWRITABLE: Final = (Fault, TypeError, ValueError, RecursionError)
 
 class Codec:
     """ProtoJSON for the messages of one descriptor pool; may be shared by threads.
+
+    Attributes:
+        nesting_max: max levels of messages that are read.
+        reaches_required: tells if a message of a type may lack a required field.
 
     Args:
         options: how messages are written.
@@ -66,6 +71,8 @@ class Codec:
         self._options = JsonOptions() if options is None else options
         self._pool = Default() if pool is None else pool
         self._is_strict = strict
+        self.reaches_required: Final = Reach(has_required)
+        self._reaches_floats = Reach(has_floats)
         self._decoders = DecoderCompiler(self._pool, strict=strict)
         self._encoders = EncoderCompiler(self._pool, self._options)
 
@@ -110,7 +117,7 @@ class Codec:
         return self._decoder(
             message_type,
             self._decoders.message(descriptor),
-            has_floats=reaches_floats(descriptor),
+            has_floats=self._reaches_floats(descriptor),
             unset=None if descriptor.full_name in wellknown.SPECIAL else b"{}",
         )
 

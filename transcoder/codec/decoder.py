@@ -23,7 +23,6 @@ from transcoder.codec.message_types import (
     TypePool,
     map_entry,
     message_class,
-    reached,
 )
 from transcoder.codec.scalars import ValueReader, expected
 from transcoder.codec.wellknown import Resolved
@@ -166,21 +165,3 @@ class DecoderCompiler:
 def descriptor_of(message_type: type[Message]) -> Descriptor:
     # The stubs name two classes for a descriptor; at run time there is one.
     return message_type.DESCRIPTOR  # type: ignore[return-value]
-
-
-def reaches_floats(descriptor: Descriptor) -> bool:
-    """True if JSON of this type may have a float field, for which -0 is not 0."""
-    return any(
-        held.full_name == wellknown.ANY
-        or held.is_extendable
-        or any(field.cpp_type in scalars.FLOAT_CPPTYPES for field in held.fields)
-        for held in reached(descriptor)
-    )
-
-
-def reaches_required(descriptor: Descriptor) -> bool:
-    """True if a message of this type may lack a required field."""
-    return any(
-        held.is_extendable or any(field.is_required for field in held.fields)
-        for held in reached(descriptor)
-    )

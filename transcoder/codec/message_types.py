@@ -1,9 +1,6 @@
-"""Finds the message types that a type reaches, and the class of a type; names what reads into one.
+"""Finds the class of a message type, and the type of a map's entries; names what reads into one."""
 
-Rule: types nest without limit, so nothing here is recursive.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -20,19 +17,6 @@ class TypePool(Protocol):
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802
         """Returns a type; raises KeyError if it is unknown."""
         ...
-
-
-def reached(descriptor: Descriptor) -> Iterator[Descriptor]:
-    """Yields the type itself, and each type that its messages may contain at any depth."""
-    seen = {descriptor}
-    waiting = [descriptor]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        for field in current.fields:
-            if field.message_type is not None and field.message_type not in seen:
-                seen.add(field.message_type)
-                waiting.append(field.message_type)
 
 
 def map_entry(field: FieldDescriptor) -> Descriptor | None:

@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument(
         "--examples", type=int, default=document.EXAMPLES, help="of each operation, by its document"
     )
+    parser.add_argument("--seed", type=int, default=1, help="of these examples")
     parser.add_argument(
         "--document", action="store_true", help="run nothing but schemathesis by the document"
     )
@@ -47,7 +48,7 @@ def main() -> int:
     if given.apis:
         return 0 if _run_apis([definitions.ALL]) else 1
     if given.document:
-        return 0 if _run_document(given.examples) else 1
+        return 0 if _run_document(given.examples, given.seed) else 1
     if given.rust:
         return 0 if _run_rust_client() else 1
     try:
@@ -59,7 +60,7 @@ def main() -> int:
     is_passed = _fuzz(suite.descriptor_set, given.messages) and is_passed
     is_passed = _fuzz_ways(given.requests) and is_passed
     is_passed = _run_connect() and is_passed
-    is_passed = _run_document(given.examples) and is_passed
+    is_passed = _run_document(given.examples, given.seed) and is_passed
     is_passed = _run_apis(definitions.packages()) and is_passed
     is_passed = _run_go_clients() and is_passed
     is_passed = _run_generated_clients() and is_passed
@@ -113,10 +114,10 @@ def _fuzz_ways(count: int) -> bool:
     return not tally.failures
 
 
-def _run_document(examples: int) -> bool:
+def _run_document(examples: int, seed: int) -> bool:
     try:
         with document.serving() as server:
-            outcome = document.run(server, examples)
+            outcome = document.run(server, examples, seed=seed)
             noticed = {defect: document.notices(server, defect) for defect in document.DEFECTS}
     except document.SuiteError as failed:
         print(f"schemathesis: {failed}")

@@ -40,7 +40,17 @@ _UINT64: Final[Schema] = {
 _NO_NUMBERS: Final[Schema] = {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}
 _DOUBLE: Final[Schema] = {"anyOf": [{"type": "number", "format": "double"}, _NO_NUMBERS]}
 _FLOAT: Final[Schema] = {"anyOf": [{"type": "number", "format": "float"}, _NO_NUMBERS]}
-_BYTES: Final[Schema] = {"type": "string", "contentEncoding": "base64"}
+_BYTES: Final[Schema] = {
+    "type": "string",
+    "contentEncoding": "base64",  # asserts nothing
+    "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+}
+
+_SECONDS: Final = (
+    "[0-9]{1,11}|[12][0-9]{11}|30[0-9]{10}|31[0-4][0-9]{9}|315[0-4][0-9]{8}|3155[0-6][0-9]{7}"
+    "|31557[0-5][0-9]{6}|315576000000"
+)
+"""The seconds of a Duration: at most 315,576,000,000."""
 
 SCALARS: Final[Mapping[int, Schema]] = {
     FieldDescriptor.TYPE_DOUBLE: _DOUBLE,
@@ -70,7 +80,7 @@ ANY: Final[Schema] = {
 
 SPECIAL: Final[Mapping[str, Schema]] = {
     wellknown.TIMESTAMP: {"type": "string", "format": "date-time"},
-    wellknown.DURATION: {"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,9})?s$"},
+    wellknown.DURATION: {"type": "string", "pattern": rf"^-?({_SECONDS})(\.[0-9]{{1,9}})?s$"},
     wellknown.FIELD_MASK: {
         "type": "string",
         "description": "Names of fields, separated by commas.",

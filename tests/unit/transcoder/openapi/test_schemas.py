@@ -25,6 +25,11 @@ INT64 = {
     "format": "int64",
     "pattern": "^(0|-?([1-9][0-9]{0,17}|[1-8][0-9]{18}|9[0-2][0-9]{17}))$",
 }
+BYTES = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+}
 COLOR = {"$ref": "#/components/schemas/everything.v1.Color"}
 PART = {"$ref": "#/components/schemas/everything.v1.Part"}
 
@@ -40,7 +45,7 @@ FULL = {
     "@odd": "o",
     "colors": ["COLOR_RED"],
     "parts": [{"inner": {"inner": {"size": 1}}}],
-    "waits": ["-1.500s"],
+    "waits": ["-1.500s", "315576000000s", "299999999999s", "-315499999999s"],
     "values": [None, 1, {"a": []}],
     "byInt32": {"-1": "2"},
     "byUint64": {"1": 1.0},
@@ -75,7 +80,7 @@ def schema_of(json: JsonOptions = JsonOptions()) -> dict[str, Any]:  # noqa: B00
         "int64": ("anInt64", INT64),
         "double": ("aDouble", DOUBLE),
         "bool": ("aBool", {"type": "boolean"}),
-        "bytes": ("someBytes", {"type": "string", "contentEncoding": "base64"}),
+        "bytes": ("someBytes", BYTES),
         "enum": ("color", COLOR),
         "json_name": ("@odd", {"type": "string"}),
         "list": ("numbers", {"type": "array", "items": INT64}),
@@ -94,7 +99,7 @@ def schema_of(json: JsonOptions = JsonOptions()) -> dict[str, Any]:  # noqa: B00
             "byBool",
             {
                 "type": "object",
-                "additionalProperties": {"type": "string", "contentEncoding": "base64"},
+                "additionalProperties": BYTES,
                 "propertyNames": {"enum": ["true", "false"]},
             },
         ),
@@ -155,7 +160,10 @@ def test_options_of_json_change_names_and_enums() -> None:
         "two members of a oneof": {"text": "a", "number": "1"},
         "a oneof with a null": {"text": "a", "nothing": None},
         "a map with a wrong key": {"byInt32": {"a": "1"}},
+        "bytes that are no base64": {"someBytes": "AA"},
         "a Duration without its unit": {"duration": "1"},
+        "a Duration out of range": {"duration": "315576000001s"},
+        "a Duration far out of range": {"duration": "-400000000000s"},
         "a wrong element": {"tags": [1]},
         "an inner fault": {"part": {"inner": {"size": "x"}}},
     },

@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run example-browser example-library example-mounted example-streams test gen gen-check lock fmt lint conformance robustness bench
+.PHONY: help run example-asgi example-browser example-library example-mounted example-streams test gen gen-check lock fmt lint conformance robustness bench
 
 BIN := .venv/bin
 NODE_CLIENT := tests/integration/node
@@ -41,6 +41,9 @@ help: ## list the targets
 
 run: .venv/.stamp-run ## start the server; it is configured by ACTIONS_* variables, or ARGS="--listen ..."
 	@exec $(BIN)/python -m server serve $(ARGS)
+
+example-asgi: .venv/.stamp-dev ## serve examples/asgi: a service within a FastAPI application, by uvicorn
+	@exec $(BIN)/python -m uvicorn --app-dir examples/asgi --port 8084 dashboard:application $(ARGS)
 
 example-browser: $(EXAMPLE)/build/page.js ## serve examples/browser: a page that changes actions over gRPC-Web
 	@exec $(BIN)/python $(EXAMPLE)/serve.py $(ARGS)

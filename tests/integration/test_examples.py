@@ -5,9 +5,11 @@ Whatever its README shows is run, and answers what the README says.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,9 +21,11 @@ from tests.support.processes import ROOT, Process
 from tests.support.stand_ins import CURL, stand_ins
 from tests.support.tables import cases
 from tests.support.transcripts import blocks, steps, value_of
+from tests.support.waiting import until
 
 EXAMPLES = ROOT / "examples"
 LIBRARY = EXAMPLES / "library"
+ASGI = EXAMPLES / "asgi"
 MOUNTED = EXAMPLES / "mounted"
 STREAMS = EXAMPLES / "streams"
 FREE = "127.0.0.1:0"
@@ -103,7 +107,7 @@ def after(process: Process, begin: str) -> str:
     return line.removeprefix(begin)
 
 
-@pytest.mark.parametrize("example", [LIBRARY, MOUNTED, STREAMS], ids=lambda path: path.name)
+@pytest.mark.parametrize("example", [ASGI, LIBRARY, MOUNTED, STREAMS], ids=lambda path: path.name)
 def test_its_generated_code_is_what_its_command_makes(
     example: Path, path: str, tmp_path: Path
 ) -> None:
@@ -156,6 +160,42 @@ def test_the_mounted_service_answers_what_its_readme_shows(path: str, tmp_path: 
         address = after(site, "======== Running on http://").split()[0]
         run_all(readme, folder, path, {"127.0.0.1:8081": address})
         assert site.stop() == 0
+
+
+@cases(
+    "command, ends_with",
+    {
+        # uvicorn drains, then ends by the signal that it got.
+        "uvicorn": ("uvicorn dashboard:application --port 8084", -signal.SIGTERM),
+        "hypercorn": ("hypercorn dashboard:application --bind 127.0.0.1:8084", 0),
+        "granian": ("granian --interface asgi dashboard:application --port 8084", 0),
+    },
+)
+def test_fastapi_with_the_service_answers_what_its_readme_shows(
+    command: str, ends_with: int, path: str, tmp_path: Path
+) -> None:
+    readme = (ASGI / "README.md").read_text("utf-8")
+    assert command in readme
+    folder = shutil.copytree(ASGI, tmp_path / "asgi")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    host = command.replace("8084", address.partition(":")[2]).split()
+    with ExitStack() as stack:
+        errors = stack.enter_context((tmp_path / "errors").open("wb"))
+        site = stack.enter_context(Process(["-m", *host], errors=errors, folder=folder))
+        until(lambda: answers(address))
+        if host[0] == "uvicorn":
+            run_all(readme, folder, path, {"127.0.0.1:8084": address})
+        assert site.stop() == ends_with
+
+
+def answers(address: str) -> bool:
+    """True if a request gets an answer, which is after the application has started."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/api/readyz"):
+            return True
+    except OSError:
+        return False
 
 
 def test_the_streams_answer_what_their_readme_shows(path: str, tmp_path: Path) -> None:

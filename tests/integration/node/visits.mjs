@@ -244,14 +244,14 @@ export async function openDocs(page, { url, token }) {
   await page.getByRole("button", { name: "Close" }).last().click();
 }
 
-// Make a call on it: {path, body}, and the media type of the answer, `accept`.
+// Make a POST on it: {path, body}, without a body that which the page proposes; `accept` is a media type.
 export async function tryOut(page, { path, body, accept }) {
-  const shown = page.locator(".opblock", { has: page.locator(`[data-path="${path}"]`) });
+  const shown = page.locator(".opblock-post", { has: page.locator(`[data-path="${path}"]`) });
   if (!(await shown.locator("textarea").isVisible())) {
     await shown.locator(".opblock-summary-control").click();
     await shown.getByRole("button", { name: "Try it out" }).click();
   }
-  await shown.locator("textarea").fill(body);
+  if (body) await shown.locator("textarea").fill(body);
   if (accept) await shown.getByLabel("Media Type").first().selectOption(accept);
   await shown.getByRole("button", { name: "Execute" }).click();
   const live = shown.locator(".live-responses-table");

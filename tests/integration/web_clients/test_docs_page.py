@@ -1,15 +1,19 @@
 """The page of an OpenAPI document as its reader has it, in Chromium."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import grpc
 import pytest
 from aiohttp import web
+from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from tests.proto import echo_pb2, echo_pb2_grpc
 from tests.support.grpcweb_fixture import REPEAT, SAY, Echo
+from tests.support.openapi_documents import add_file
 from tests.support.token_guard import TOKEN, TokenGuard
 from tests.support.web_clients import Driver
 from transcoder import OpenApi, Transcoder
@@ -23,6 +27,40 @@ HOSTILE: Final = (
     "Be <script>globalThis.ran = 1</script> and <img src=x onerror='globalThis.ran = 2'> and "
     "[press](javascript:globalThis.ran=3) and ![see](//localhost:1/x.png)."
 )
+
+
+TREES: Final = """
+name: "trees.proto" package: "trees.v1" syntax: "proto3"
+message_type { name: "Tree"
+  field { name: "name" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "size" number: 2 type: TYPE_INT32 label: LABEL_OPTIONAL }
+  field { name: "weight" number: 3 type: TYPE_UINT64 label: LABEL_OPTIONAL }
+  field { name: "leaf" number: 4 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 }
+  field { name: "count" number: 5 type: TYPE_INT32 label: LABEL_OPTIONAL oneof_index: 0 }
+  field { name: "inner" number: 6 type_name: ".trees.v1.Tree" label: LABEL_OPTIONAL }
+  field { name: "inners" number: 7 type_name: ".trees.v1.Tree" label: LABEL_REPEATED }
+  oneof_decl { name: "way" } }
+service { name: "Trees"
+  method { name: "Grow" input_type: ".trees.v1.Tree" output_type: ".trees.v1.Tree" } }
+"""
+"""A message with a oneof, numbers and itself."""
+
+
+def grow() -> Any:
+    """Returns a handler of Trees that answers its request."""
+    add_file(TREES)
+    tree = message_factory.GetMessageClass(
+        descriptor_pool.Default().FindMessageTypeByName("trees.v1.Tree")
+    )
+
+    async def answer(request: Any, context: Any) -> Any:
+        return request
+
+    return grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=tree.FromString,
+        response_serializer=tree.SerializeToString,
+    )
 
 
 def echo(**options: Any) -> Any:
@@ -89,6 +127,16 @@ async def test_calls_are_made_with_a_token(driver: Driver) -> None:
     assert noted["errors"] == []
     assert noted["origins"] == [origin]
     assert REPEAT in noted["text"]
+
+
+async def test_the_proposed_body_of_a_call_can_be_sent(driver: Driver) -> None:
+    transcoder: Any = Transcoder(openapi=OpenApi(), strict=True)
+    transcoder.add_registered_method_handlers("trees.v1.Trees", {"Grow": grow()})
+    async with served(transcoder) as origin:
+        await driver.visit("docs", "openDocs", url=f"{origin}/docs")
+        answer = await driver.visit("docs", "tryOut", path="/trees.v1.Trees/Grow")
+    assert answer["status"] == "200", answer
+    assert json.loads(answer["body"]) == {"name": "string", "leaf": "string"}
 
 
 async def test_nothing_in_a_comment_runs_or_is_fetched(driver: Driver) -> None:

@@ -1,4 +1,4 @@
-// Shows the document of this server, and ends streams that would not.
+// Shows the document of this server, ends streams that would not, and makes samples that can be sent.
 //
 // Rule: all scripts of the page are files, as its policy allows none in HTML.
 
@@ -39,10 +39,42 @@ const LinesAsText = ({ React }) => ({
   },
 });
 
+// Returns a schema whose sample is a message that can be sent, which the page's own often is not.
+function ofSample(schema) {
+  if (Array.isArray(schema)) return schema.map(ofSample);
+  if (schema === null || typeof schema !== "object") return schema;
+  const made = Object.fromEntries(Object.entries(schema).map(([name, each]) => [name, ofSample(each)]));
+  if (/^u?int(32|64)$/.test(schema.format)) {
+    const { type, minimum = 0, maximum = 0 } = schema;
+    made.default ??= type === "string" ? "0" : Math.max(minimum, Math.min(0, maximum));
+  }
+  // A message within itself is not resolved, and would be a string; so would the key of a map be.
+  if (made.items?.$ref) made.default = [];
+  if (made.additionalProperties?.$ref || made.propertyNames) made.default = {};
+  for (const [name, each] of Object.entries(made.properties ?? {})) {
+    if (each.$ref) delete made.properties[name];
+  }
+  // Which oneofs need a member: there would be a sample for each choice.
+  if (made.anyOf?.every((each) => Object.keys(each).join() === "required")) delete made.anyOf;
+  // By a member of a oneof the others, which it forbids.
+  const others = schema.dependentSchemas ?? {};
+  for (const name of Object.keys(others)) {
+    if (name in made.properties) Object.keys(others[name].properties).forEach((each) => delete made.properties[each]);
+  }
+  return made;
+}
+
+const SendableSamples = () => ({
+  afterLoad({ fn }) {
+    const { memoizedSampleFromSchema: sample } = fn.jsonSchema202012;
+    fn.jsonSchema202012.memoizedSampleFromSchema = (schema, ...rest) => sample(ofSample(schema), ...rest);
+  },
+});
+
 SwaggerUIBundle({
   url: "openapi.json", // beside the page, wherever that is mounted
   dom_id: "#page",
-  plugins: [LinesAsText],
+  plugins: [LinesAsText, SendableSamples],
   requestInterceptor: (request) => Object.assign(request, { userFetch: fetchPart }),
   validatorUrl: null, // by default a foreign host is asked about the document
   deepLinking: true,

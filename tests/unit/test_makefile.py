@@ -17,6 +17,8 @@ NEEDED = (
     "tests/integration/node/package-lock.json",
     "tests/integration/node/chromium.mjs",
     "tests/conformance/package-lock.json",
+    "tests/conformance/apis/package-lock.json",
+    "tests/conformance/typescript/package-lock.json",
 )
 TARGETS = ("run", "example-browser", "test", "gen", "gen-check", "lock", "lint", "conformance")
 

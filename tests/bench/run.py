@@ -19,7 +19,7 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import reflected, scale, scripts
+from tests.bench import documents, reflected, scale, scripts
 from tests.bench.arrivals import measure_arrivals
 from tests.bench.load import Load, Measured, WrongAnswer, measure, measure_once
 from tests.bench.loops import SHARE, Loop, measure_loop
@@ -47,6 +47,7 @@ START: Final = "start"
 SCALE: Final = "scale"
 SCRIPTS: Final = "scripts"
 REFLECTED: Final = "reflected"
+DOCUMENTS: Final = "documents"
 STARTS: Final = 3
 READY_S: Final = 2.0
 IDLE_MIB: Final = 120.0
@@ -86,9 +87,10 @@ def main() -> int:
     except WrongAnswer as wrong:
         print(f"bench: nothing counts, {wrong}", file=sys.stderr)
         return 1
+    texts = documents.figures() if options.documents else []
     rows = [_row(work, [measured[work.name] for measured in rounds]) for work in options.works]
     ratios = _ratios(options.works, rounds)
-    figures = [*ratios, *waits, *_start_figures(starts), *reflections, *sizes, *runs]
+    figures = [*ratios, *waits, *_start_figures(starts), *reflections, *sizes, *runs, *texts]
     print(f"\n{table(rows, figures)}")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(as_json(rows, figures, machine=_machine(options)), encoding="utf-8")
@@ -107,10 +109,12 @@ class Options:
     scale: bool
     scripts: bool
     reflected: bool
+    documents: bool
 
 
 def _options() -> Options:
-    names = [*(work.name for work in WORKS), ARRIVALS, START, SCALE, SCRIPTS, REFLECTED]
+    names = [*(work.name for work in WORKS), ARRIVALS, START, SCALE, SCRIPTS]
+    names += [REFLECTED, DOCUMENTS]
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--rounds", type=int, default=12, help="default: %(default)s")
     parser.add_argument(
@@ -132,6 +136,7 @@ def _options() -> Options:
         scale=SCALE in given.only,
         scripts=SCRIPTS in given.only,
         reflected=REFLECTED in given.only,
+        documents=DOCUMENTS in given.only,
     )
 
 

@@ -156,16 +156,16 @@ def _connection_kib(folder: Path, cores: Cores) -> Sequence[float]:
 
 
 def _registering_s(number: int) -> float:
-    service, handlers = _service_of_many_methods(f"bench{number}")
+    service, handlers = service_of_many_methods(f"bench{number}", METHODS)
     transcoder = Transcoder()
     started_at = time.process_time()
     transcoder.add_registered_method_handlers(service, handlers)
     return time.process_time() - started_at
 
 
-def _service_of_many_methods(package: str) -> tuple[str, dict[str, Any]]:
+def service_of_many_methods(package: str, count: int) -> tuple[str, dict[str, Any]]:
     """Adds a service to the default pool."""
-    file = file_of_methods(package, METHODS)
+    file = file_of_methods(package, count)
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
     handler: Any = grpc.unary_unary_rpc_method_handler(_answer)
     (service,) = file.service

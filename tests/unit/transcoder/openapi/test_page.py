@@ -19,6 +19,7 @@ FOLDER = Path(page.__file__).with_name("swagger_ui")
 SCRIPT = f"{FOLDER_PATH}/swagger-ui-bundle.js"
 START = f"{FOLDER_PATH}/start.js"
 PATHS = ("/docs", SCRIPT, f"{FOLDER_PATH}/swagger-ui.css", START)
+READ = b'{"http": {"rules": [{"selector": "everything.v1.Everythings.Read", "get": "%s"}]}}'
 DEFAULT_POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -135,11 +136,20 @@ async def test_the_document_is_served_without_the_page() -> None:
 
 
 async def test_a_service_with_a_route_there_answers_instead() -> None:
-    rule = b'{"http": {"rules": [{"selector": "everything.v1.Everythings.Read", "get": "/docs"}]}}'
-    transcoder = Transcoder(openapi=OpenApi(), service_config=rule)
+    transcoder = Transcoder(openapi=OpenApi(), service_config=READ % b"/docs")
     transcoder.add_registered_method_handlers(SERVICE, handlers())
     async with serving(transcoder) as session, session.get("/docs") as answer:
         assert (answer.status, await answer.json()) == (200, {"servedBy": "Read"})
+
+
+async def test_a_route_below_the_page_does_not_take_its_files() -> None:
+    transcoder = Transcoder(openapi=OpenApi(), service_config=READ % b"/docs/{name}")
+    transcoder.add_registered_method_handlers(SERVICE, handlers())
+    async with serving(transcoder) as session:
+        async with session.get("/docs/a") as answer:
+            assert await answer.json() == {"name": "a", "servedBy": "Read"}
+        async with session.get(SCRIPT) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/javascript")
 
 
 async def test_a_handler_at_the_path_of_the_page_is_refused(transcoder: Transcoder) -> None:

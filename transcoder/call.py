@@ -101,6 +101,8 @@ class Call(ABC):
         deadline: `time.monotonic()` at which the caller stops waiting; None without a deadline.
         peername: the client's address as a socket gives it.
         response: of a call that does not stream its responses; set once it has ended OK.
+        response_bytes: set in place of `response` if the backend has it in protobuf's binary
+            format, for a call that `passes_bytes`; else None.
         initial_metadata: sent before the first response; set when `start` is called, or the call
             has ended.
         trailing_metadata: sent after the last response; set when the call has ended.
@@ -116,6 +118,7 @@ class Call(ABC):
         "method",
         "peername",
         "response",
+        "response_bytes",
         "trailing_metadata",
     )
 
@@ -132,6 +135,7 @@ class Call(ABC):
         self.initial_metadata: Sequence[tuple[str, str | bytes]] = ()
         self.trailing_metadata: Sequence[tuple[str, str | bytes]] = ()
         self.ending: grpc.StatusCode | None = None
+        self.response_bytes: bytes | None = None
 
     @abstractmethod
     async def receive(self) -> Message | None:
@@ -140,6 +144,25 @@ class Call(ABC):
         Raises:
             TranscodeError: the request is malformed, too large or too slow, or the client left.
         """
+
+    @property
+    def passes_bytes(self) -> bool:
+        """True if its request and its response are wanted in protobuf's binary format alone."""
+        return False
+
+    async def receive_bytes(self) -> bytes:
+        """Returns the one request of a call that `passes_bytes`, without parsing it.
+
+        Raises:
+            TranscodeError: as `receive`, but not for bytes that are no message.
+        """
+        raise NotImplementedError
+
+    def response_in_binary(self) -> bytes:
+        """Returns the response in protobuf's binary format."""
+        given = self.response_bytes
+        # Of the class: a field may have the name of the method.
+        return type(self.response).SerializeToString(self.response) if given is None else given
 
     async def start(self) -> None:
         """Sends the initial metadata of a stream of responses; the first `send` does it too."""

@@ -1,6 +1,7 @@
 """A transcoder in front of a gRPC server of which this process has only a descriptor set."""
 
 import asyncio
+import gzip
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -64,6 +65,63 @@ async def test_an_any_of_a_type_of_the_descriptor_set_is_written_as_json(
 async def test_fields_that_nobody_knows_pass_both_ways(client: aiohttp.ClientSession) -> None:
     _, message, _ = split_frame(await by_grpcweb(client, MESSAGE + UNKNOWN_FIELD))
     assert message == MESSAGE + UNKNOWN_FIELD
+
+
+MALFORMED = b"\x0a\x7fcut"
+"""No Item: its name has 127 bytes."""
+
+
+async def by_connect(client: aiohttp.ClientSession, message: bytes, **headers: str) -> bytes:
+    headers = {"Content-Type": "application/proto"} | headers
+    async with client.post("/shop.v1.Shop/Get", data=message, headers=headers) as answer:
+        return await answer.read()
+
+
+async def test_bytes_of_unary_messages_pass_without_being_read(
+    client: aiohttp.ClientSession,
+) -> None:
+    _, message, _ = split_frame(await by_grpcweb(client, MALFORMED))
+    assert message == MALFORMED
+    assert await by_connect(client, MALFORMED) == MALFORMED
+    large = MALFORMED + bytes(50_000)
+    packed = gzip.compress(large)
+    assert await by_connect(client, packed, **{"Content-Encoding": "gzip"}) == large
+
+
+class Naming(grpc.aio.ServerInterceptor):
+    """Wraps every method, and keeps the names of the items that are asked for."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        handler = await continuation(handler_call_details)
+
+        async def named(request: Any, context: Any) -> Any:
+            self.names.append(request.name)
+            return await handler.unary_unary(request, context)
+
+        return handler._replace(unary_unary=named)
+
+
+async def test_an_interceptor_that_wraps_a_method_gets_its_messages() -> None:
+    server, port = await serving(Shop())
+    naming = Naming()
+    transcoder = Transcoder.proxy(
+        f"127.0.0.1:{port}", descriptor_set=descriptor_set(), interceptors=[naming]
+    )
+    address = await transcoder.start("127.0.0.1:0")
+    try:
+        async with aiohttp.ClientSession(f"http://{address}") as client:
+            _, message, _ = split_frame(await by_grpcweb(client, MESSAGE))
+            assert message == MESSAGE
+            assert await by_connect(client, MESSAGE) == MESSAGE
+            refused = await by_connect(client, MALFORMED)
+            assert b"expected a shop.v1.Item in protobuf's binary format" in refused
+        assert naming.names == ["pen", "pen"]
+    finally:
+        await transcoder.stop()
+        await server.stop(None)
 
 
 async def test_details_of_an_error_are_passed_on_byte_for_byte(

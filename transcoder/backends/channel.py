@@ -19,7 +19,7 @@ import grpc
 import orjson
 from google.protobuf.message import Message
 
-from transcoder.backends.inprocess import Handler
+from transcoder.backends.inprocess import Handler, UnaryForward
 from transcoder.call import REQUEST_ID_KEY, Method
 from transcoder.errors import SchemaError
 
@@ -111,7 +111,7 @@ class Upstream:
         """Returns a handler that forwards the calls of a method."""
         serializers = method.request_type.FromString, method.response_type.SerializeToString
         if method.is_unary:
-            return grpc.unary_unary_rpc_method_handler(_unary(self, method), *serializers)
+            return grpc.unary_unary_rpc_method_handler(_Unary(self, method).answer, *serializers)
         if not method.client_streaming:
             return grpc.unary_stream_rpc_method_handler(_responses(self, method), *serializers)
         if not method.server_streaming:
@@ -174,17 +174,26 @@ class Upstream:
         return function
 
 
-def _unary(upstream: Upstream, method: Method) -> Callable[[Any, Any], Awaitable[Any]]:
-    async def forward(request: Message, context: Any) -> object:  # noqa: ANN401
-        call = upstream.call(method, context, _serialized(request))
+class _Unary(UnaryForward):
+    """Forwards the calls of a method without streams."""
+
+    def __init__(self, upstream: Upstream, method: Method) -> None:
+        self._upstream = upstream
+        self._method = method
+
+    async def answer(self, request: Message, context: Any) -> Message:  # noqa: ANN401
+        response = await self.answer_bytes(_serialized(request), context)
+        return self._method.response_type.FromString(response)
+
+    async def answer_bytes(self, request: bytes, context: Any) -> bytes:  # noqa: ANN401
+        call = self._upstream.call(self._method, context, request)
         try:
             await _pass_initial_metadata(call, context)
-            await _end(call, upstream, method, context)
-            return method.response_type.FromString(await call)
+            await _end(call, self._upstream, self._method, context)
+            response: bytes = await call
         finally:
             call.cancel()
-
-    return forward
+        return response
 
 
 def _responses(upstream: Upstream, method: Method) -> Callable[[Any, Any], AsyncIterator[Any]]:

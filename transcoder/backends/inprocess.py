@@ -13,6 +13,7 @@ import contextlib
 import functools
 import inspect
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,21 @@ else:
     Handler = grpc.RpcMethodHandler  # generic in its stubs only
 
 FindHandler = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
+
+
+AnswerBytes = Callable[[Any, ServicerContext], Awaitable[bytes]]
+"""Answers a request in protobuf's binary format by a response in it."""
+
+
+class UnaryForward(ABC):
+    """A unary method that needs not know its messages; `answer` is the function of a handler."""
+
+    @abstractmethod
+    async def answer(self, request: Message, context: Any) -> Message: ...  # noqa: ANN401
+
+    @abstractmethod
+    async def answer_bytes(self, request: bytes, context: ServicerContext) -> bytes:
+        """Does the same in protobuf's binary format, for calls that want nothing else."""
 
 
 class HandlerCallDetails(grpc.HandlerCallDetails):
@@ -136,6 +152,7 @@ class InProcess:
         """
         method = call.method
         response: object = None
+        answer_bytes: AnswerBytes | None = None
         try:
             handler = await self._chain(HandlerCallDetails(method.path, call.metadata))
             if (
@@ -156,16 +173,21 @@ class InProcess:
                 argument = context.requests = Requests(call, convert)
             else:
                 function = handler.unary_stream or handler.unary_unary
-                argument = await call.receive()
+                if call.passes_bytes:
+                    answer_bytes = _answer_bytes(function, handler, registered)
+                argument = await (call.receive() if answer_bytes is None else call.receive_bytes())
                 if argument is None:  # an interceptor's handler, for a stream without a request
                     raise malformed("the stream of requests: expected a message, got none")
-                if handler.request_deserializer != registered.request_deserializer:
+                is_read = answer_bytes is None
+                if is_read and handler.request_deserializer != registered.request_deserializer:
                     argument = _as_deserialized(argument, handler, registered)
             is_converted = handler.response_serializer != registered.response_serializer
             if stream is not None:
                 if is_converted:
                     stream.as_message = functools.partial(_as_message, handler, method)
                 await self._stream(function, argument, call, stream)
+            elif answer_bytes is not None:
+                call.response_bytes = await answer_bytes(argument, context)
             elif _is_coroutine_function(function):
                 answering = function(argument, context)
                 del argument  # so that the handler can free its memory
@@ -188,7 +210,7 @@ class InProcess:
             context.finish()
         if isinstance(response, method.response_type):
             call.response = response
-        elif stream is None:
+        elif stream is None and answer_bytes is None:
             request_id = call.metadata.get(REQUEST_ID_KEY)
             returned = kind_of(response, method)
             logger.error("%s returned %s, request id %s", method.path, returned, request_id)
@@ -235,6 +257,24 @@ class InProcess:
 def _not_an_interceptor(given: object) -> SchemaError:
     kind = type(given).__name__
     return SchemaError(f"interceptors: expected a list of grpc.aio.ServerInterceptors, got {kind}")
+
+
+def _answer_bytes(function: object, handler: Handler, registered: Handler) -> AnswerBytes | None:
+    """Returns what passes bytes on; None if an interceptor wraps the method, or it needs messages.
+
+    Args:
+        function: of the handler.
+        handler: as the interceptors return it.
+        registered: as it was registered.
+    """
+    forward = getattr(function, "__self__", None)
+    if (
+        isinstance(forward, UnaryForward)
+        and handler.request_deserializer == registered.request_deserializer
+        and handler.response_serializer == registered.response_serializer
+    ):
+        return forward.answer_bytes
+    return None
 
 
 def _as_deserialized(request: Any, handler: Handler, registered: Handler) -> object:  # noqa: ANN401

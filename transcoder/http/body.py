@@ -7,10 +7,9 @@ Rule: a body that has arrived whole is read without a timer.
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from aiohttp import hdrs
-from google.protobuf.message import Message
 
 from transcoder.errors import (
     TranscodeError,
@@ -26,6 +25,8 @@ from transcoder.http.offload import Offload
 from transcoder.http.request import Request
 from transcoder.http.response import with_connection_close
 from transcoder.options import Limits
+
+R = TypeVar("R")
 
 JSON_TYPE: Final = "application/json"
 # What WHATWG's MIME sniffing standard calls a JSON MIME type; Connect's streams are in frames.
@@ -127,15 +128,13 @@ class BodyReader:
             return _received(request, limits)
         return None
 
-    async def read(
-        self, request: Request, head: BodyHead, bind: Callable[[bytes], Message]
-    ) -> Message:
-        """Returns the message in the body of a request.
+    async def read(self, request: Request, head: BodyHead, bind: Callable[[bytes], R]) -> R:
+        """Returns what is made of the body of a request.
 
         Args:
             request: its body is unread.
             head: what its headers say of the body.
-            bind: makes the message of the decoded body.
+            bind: makes a message, or something else, of the decoded body.
 
         Raises:
             TranscodeError: the body is too large (413), too slow (408), of a wrong type (415), or
@@ -159,8 +158,8 @@ class BodyReader:
 
 
 def _bind_decoded(
-    bind: Callable[[bytes], Message], body: bytes, codings: Sequence[str], max_bytes: int
-) -> Message:
+    bind: Callable[[bytes], R], body: bytes, codings: Sequence[str], max_bytes: int
+) -> R:
     return bind(decode_body(body, codings, max_bytes=max_bytes))
 
 

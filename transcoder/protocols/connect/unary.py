@@ -6,7 +6,7 @@ Rule: a call that fails is answered with the HTTP status of its code, and the er
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -31,33 +31,59 @@ from transcoder.registry import Route
 _TRAILER_PREFIX: Final = "trailer-"
 
 T = TypeVar("T")
-_Read = Callable[[], Awaitable[Message]]
+
+
+class _Read(Protocol):
+    def __call__(self, parse: Callable[[bytes], T]) -> Awaitable[T]:
+        """Returns what is made of the bytes of a request."""
+        ...
 
 
 class UnaryCall(HttpCall):
     """A call with one request and one response."""
 
-    __slots__ = ("_is_received", "_read")
+    __slots__ = ("_form", "_is_received", "_messages", "_read")
 
     protocol = "connect"
     deadline_asked = staticmethod(timeout.deadline_of)
 
-    def __init__(self, exchange: HttpExchange, route: Route, read: _Read) -> None:
-        """Prepares a call; `read` returns its request.
+    def __init__(
+        self, exchange: HttpExchange, route: Route, messages: Messages, form: Form, read: _Read
+    ) -> None:
+        """Prepares a call.
+
+        Args:
+            exchange: the request and its answer.
+            route: of the method.
+            messages: makes the request of its bytes.
+            form: of both messages.
+            read: reads the bytes.
 
         Raises:
             TranscodeError: a header is malformed.
         """
         super().__init__(route.method, exchange)
+        self._messages = messages
+        self._form = form
         self._read = read
         self._is_received = False
 
     async def receive(self) -> Message | None:
         if self._is_received:
             return None
+        return await self._received(self._messages.parse)
+
+    @property
+    def passes_bytes(self) -> bool:
+        return self._form is Form.PROTO
+
+    async def receive_bytes(self) -> bytes:
+        return await self._received(bytes)
+
+    async def _received(self, parse: Callable[[bytes], T]) -> T:
         self._is_received = True
         try:
-            return await self._read()
+            return await self._read(parse)
         except TranscodeError as error:
             self.exchange.log_refusal(error)
             raise
@@ -105,22 +131,22 @@ class Unary:
             exchange: the request and its answer.
             route: of the method.
             messages: reads the request, and writes the response.
-            form: of both.
+            form: of both messages.
             got: the request of a GET; None if it is in the body.
 
         Raises:
             TranscodeError: the request cannot become a call.
         """
-        if got is None:
-            read = self._body_read(exchange, messages, form)
-        else:
-            read = self._query_read(got, messages)
-        call = UnaryCall(exchange, route, read)
+        read = self._body_read(exchange, form) if got is None else self._query_read(got)
+        call = UnaryCall(exchange, route, messages, form, read)
         failure: TranscodeError | None = None
         body = b""
         try:
             await self._backend.run(call)
-            body = await messages.write(call.response)
+            if form is Form.PROTO:
+                body = call.response_in_binary()
+            else:
+                body = await messages.write(call.response)
         except TranscodeError as error:
             failure = error.released()
         out = exchange.answer_headers
@@ -136,26 +162,26 @@ class Unary:
             body = await compressed(body, exchange.headers, out, self._offload)
         return status, body
 
-    def _body_read(self, exchange: HttpExchange, messages: Messages, form: Form) -> _Read:
+    def _body_read(self, exchange: HttpExchange, form: Form) -> _Read:
         request, bodies = exchange.request, self._bodies[form]
         head = BodyHead(fault=None, codings=_supported(codings_on, request))
 
-        async def read() -> Message:
-            return await bodies.read(request, head, messages.parse)
+        async def read(parse: Callable[[bytes], T]) -> T:
+            return await bodies.read(request, head, parse)
 
         return read
 
-    def _query_read(self, got: GetRequest, messages: Messages) -> _Read:
+    def _query_read(self, got: GetRequest) -> _Read:
         codings = _supported(codings_of, (got.compression,))
         max_bytes = self._max_bytes[got.form]
 
-        def parse_decoded() -> Message:
-            return messages.parse(decode_body(got.message, codings, max_bytes=max_bytes))
+        def parse_decoded(parse: Callable[[bytes], T]) -> T:
+            return parse(decode_body(got.message, codings, max_bytes=max_bytes))
 
-        async def read() -> Message:
+        async def read(parse: Callable[[bytes], T]) -> T:
             if not codings:
-                return messages.parse(got.message)
-            return await self._offload.request(parse_decoded)
+                return parse(got.message)
+            return await self._offload.request(parse_decoded, parse)
 
         return read
 

@@ -5,8 +5,7 @@ Rule: framing.py divides the body; only a protocol knows how a message is parsed
 """
 
 from collections.abc import Callable
-
-from google.protobuf.message import Message
+from typing import TypeVar
 
 from transcoder.http.encodings import DEFLATE_AT_ONCE_BYTES, deflate
 from transcoder.http.offload import Offload
@@ -15,7 +14,9 @@ from transcoder.protocols.envelopes.compression import inflate_message, is_infla
 from transcoder.protocols.envelopes.dialect import Dialect
 from transcoder.protocols.envelopes.framing import Envelope, compressed_envelope, envelope
 
-Parse = Callable[[bytes], Message]
+R = TypeVar("R")
+
+Parse = Callable[[bytes], R]
 """Makes a message of its bytes, or raises TranscodeError."""
 
 
@@ -27,7 +28,7 @@ class MessageReader:
         self._limits = limits
         self._offload = offload
 
-    async def message(self, received: Envelope, encoding: str, parse: Parse) -> Message:
+    async def message(self, received: Envelope, encoding: str, parse: Parse[R]) -> R:
         """Returns the message in an envelope.
 
         Args:
@@ -53,8 +54,8 @@ class MessageReader:
         return parse(payload)
 
     def _inflated_and_parsed(
-        self, payload: bytes, encoding: str, max_bytes: int, parse: Parse
-    ) -> Message:
+        self, payload: bytes, encoding: str, max_bytes: int, parse: Parse[R]
+    ) -> R:
         return parse(inflate_message(self._dialect, payload, encoding, max_bytes=max_bytes))
 
 

@@ -138,7 +138,7 @@ class GrpcWeb:
             await self._backend.run(call)
             body = b""
             if not call.method.server_streaming:
-                body = await call.frames.message(call.response)
+                body = await call.frames.payload(call.response_in_binary())
             body += mode.encoded(trailer_frame(metadata=call.trailing_metadata))
         except TranscodeError as error:
             error.released()
@@ -236,6 +236,14 @@ class GrpcWebCall(StreamingCall):
             self._override(message)
         return message
 
+    @property
+    def passes_bytes(self) -> bool:
+        return self._override is None and self.method.is_unary
+
+    async def receive_bytes(self) -> bytes:
+        self._is_received = True
+        return await self._requests.read_bytes(self.exchange, self._mode)
+
     def end_at_stop(self) -> bytes | None:
         error = stopping()
         return self.frames.last(trailer_frame(error.code, error.message))
@@ -259,7 +267,10 @@ class _FrameWriter:
 
     async def message(self, message: Message) -> bytes:
         """Returns a message's frame; the message is encoded before the first wait."""
-        payload = type(message).SerializeToString(message)
+        return await self.payload(type(message).SerializeToString(message))
+
+    async def payload(self, payload: bytes) -> bytes:
+        """Returns the frame of a message that is encoded."""
         return self._mode.encoded(await self._messages.envelope(payload))
 
 

@@ -5,7 +5,7 @@ Rule: framing.py reads the frames; only the exchange knows where the body comes 
 """
 
 import functools
-from typing import Final
+from typing import Final, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -17,8 +17,10 @@ from transcoder.http.offload import Offload
 from transcoder.options import Limits
 from transcoder.protocols.envelopes.compression import known_encoding
 from transcoder.protocols.envelopes.framing import HEADER_BYTES, Envelope, only_message
-from transcoder.protocols.envelopes.messages import MessageReader
+from transcoder.protocols.envelopes.messages import MessageReader, Parse
 from transcoder.protocols.grpcweb.framing import GRPC_WEB, Mode, UnaryReader
+
+R = TypeVar("R")
 
 _TEXT_CHARS: Final = 4
 """Max characters of a byte in text mode: a client may encode each byte as a group of its own."""
@@ -41,10 +43,16 @@ class RequestReader:
             TranscodeError: the body is not exactly one message of the type; the body, or the bodies
                 of all connections together, are too large.
         """
+        return await self._parsed(exchange, mode, functools.partial(_parse_message, request_type))
+
+    async def read_bytes(self, exchange: Exchange, mode: Mode) -> bytes:
+        """Returns the bytes of the message in the body of a request; raises as `read`."""
+        return await self._parsed(exchange, mode, bytes)
+
+    async def _parsed(self, exchange: Exchange, mode: Mode, parse: Parse[R]) -> R:
         encoding = known_encoding(GRPC_WEB, exchange.headers.get(GRPC_WEB.encoding))
         with Held(self._ceiling) as held:
             received = await self._read(exchange, mode, encoding, held)
-            parse = functools.partial(_parse_message, request_type)
             return await self._messages.message(received, encoding, parse)
 
     async def _read(self, exchange: Exchange, mode: Mode, encoding: str, held: Held) -> Envelope:

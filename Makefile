@@ -85,7 +85,7 @@ lint: .venv/.stamp-dev ## check format, rules, types and the direction of import
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-conformance: .venv/.stamp-conformance .venv/.stamp-apis .venv/.stamp-typescript ## the protobuf conformance suite and a fuzz on our codec, connectconformance, and a fuzz of both ways of reading requests; schemathesis by the OpenAPI document (alone: ARGS=--document); services of Google's APIs (all of them alone: ARGS=--apis); generated clients in TypeScript; zitadel-go and grpc-go (need Go); the client in Rust alone (needs cargo): ARGS=--rust
+conformance: .venv/.stamp-conformance .venv/.stamp-apis .venv/.stamp-typescript ## the protobuf conformance suite and a fuzz on our codec, connectconformance, and a fuzz of both ways of reading requests; schemathesis by the OpenAPI document (alone: ARGS=--document); services of Google's APIs (all of them alone: ARGS=--apis); generated clients in TypeScript; zitadel-go and grpc-go (need Go); the proxy in front of a server in Go (with one in Java alone: ARGS=--upstreams); the client in Rust alone (needs cargo): ARGS=--rust
 	@$(BIN)/python -m tests.conformance.run $(ARGS)
 
 robustness: .venv/.stamp-dev ## flood, starve and kill a real server; print asked and reached

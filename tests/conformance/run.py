@@ -1,19 +1,27 @@
 """`make conformance`: two official suites, each also on what is broken on purpose, fuzzes, clients.
 
 The suites are protobuf's and Connect's; the clients are in Go and TypeScript; the services are of
-Google's APIs, and schemathesis tests the Actions API by its own document. A failure, required or
-recommended, ends with exit status 1; so does a suite that does not notice, a difference from
-json_format that is not explained, and one between the two ways of reading requests.
+Google's APIs; the server behind the proxy is in Go; schemathesis tests the Actions API by its own
+document. A failure, required or recommended, ends with exit status 1; so does a suite that does not
+notice, a difference from json_format that is not explained, and one between the two ways of reading
+requests.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conformance import generated_clients, go_clients, rust_client, ways
+from tests.conformance import (
+    generated_clients,
+    go_clients,
+    rust_client,
+    upstream_programs,
+    upstreams,
+    ways,
+)
 from tests.conformance.apis import definitions, services
 from tests.conformance.clients_page import ClientFailed
 from tests.conformance.connect import servicer
@@ -44,7 +52,15 @@ def main() -> int:
     parser.add_argument(
         "--apis", action="store_true", help="run nothing but all of Google's APIs: 5 minutes"
     )
+    parser.add_argument(
+        "--upstreams",
+        action="store_true",
+        help="run nothing but the proxy in front of grpc-go and grpc-java (needs a JDK and Maven)",
+    )
     given = parser.parse_args()
+    if given.upstreams:
+        is_passed = _run_upstream("grpc-go", upstream_programs.go_server)
+        return 0 if _run_upstream("grpc-java", upstream_programs.java_server) and is_passed else 1
     if given.apis:
         return 0 if _run_apis([definitions.ALL]) else 1
     if given.document:
@@ -62,6 +78,7 @@ def main() -> int:
     is_passed = _run_connect() and is_passed
     is_passed = _run_document(given.examples, given.seed) and is_passed
     is_passed = _run_apis(definitions.packages()) and is_passed
+    is_passed = _run_upstream("grpc-go", upstream_programs.go_server) and is_passed
     is_passed = _run_go_clients() and is_passed
     is_passed = _run_generated_clients() and is_passed
     return 0 if is_passed else 1
@@ -184,6 +201,20 @@ def _run_apis(packages: Sequence[str]) -> bool:
         print(f"Google's APIs: {fault[:1000]}")
     print(f"{len(tally.faults)} faults, in {time.monotonic() - started:.0f} s")
     return not tally.faults and tally.counts["routes called"] > 0
+
+
+def _run_upstream(name: str, built: Callable[[], list[str]]) -> bool:
+    """Compares callers in front of a server in another language: True if none differs."""
+    try:
+        tally = upstreams.compare_all(built())
+    except (upstream_programs.BuildError, GoError, TimeoutError) as failed:
+        print(f"{name} behind the proxy: {failed!r}")
+        return False
+    for difference in tally.differences:
+        print(f"{name} behind the proxy: {difference[:600]}")
+    alike = tally.calls - len(tally.differences)
+    print(f"{name} behind the proxy: {alike} of {tally.calls} calls as under grpc.aio", flush=True)
+    return not tally.differences
 
 
 def _run_go_clients() -> bool:

@@ -15,6 +15,7 @@ from yarl import URL
 
 from tests.proto import echo_pb2_grpc, files_pb2_grpc
 from tests.proto.echo_pb2 import CASE_ENDLESS, CASE_ERROR, CASE_WAIT, EchoReply, EchoRequest
+from tests.support import remote_shop
 from tests.support.asgi_hosts import HOSTS
 from tests.support.connections import opened
 from tests.support.files_fixture import Files, content
@@ -270,6 +271,28 @@ async def test_a_websocket_that_is_not_read_makes_the_handler_wait_and_is_given_
         await socket.send_json(said)
         await hosted.servicer.cancelled["unread socket"].wait()
     assert hosted.servicer.sent["unread socket"] < 1000
+
+
+async def test_a_server_behind_the_application_is_asked_when_the_lifespan_starts() -> None:
+    server, port = await remote_shop.serving(remote_shop.Shop(), reflection="v1")
+    api = Transcoder.proxy(f"127.0.0.1:{port}").asgi()
+    application = FastAPI(lifespan=api.lifespan)
+    application.mount("/api", api)
+    try:
+        async with HOSTS["uvicorn"](application) as address, aiohttp.ClientSession() as session:
+            url = f"http://{address}/api"
+
+            async def is_ready() -> bool:
+                async with session.get(f"{url}/readyz") as answer:
+                    return answer.status == 200
+
+            async with asyncio.timeout(30):
+                while not await is_ready():
+                    await asyncio.sleep(0.02)
+            async with session.get(f"{url}/v1/items/pen") as answer:
+                assert await answer.json() == {"name": "pen"}
+    finally:
+        await server.stop(None)
 
 
 @pytest.mark.parametrize("host", ["uvicorn", "hypercorn"])  # granian waits for the stream to end

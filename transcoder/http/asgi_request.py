@@ -134,7 +134,14 @@ class AsgiRequest(Request):
         except Exception:
             self.leave()
             raise
-        self.leave()
+        else:
+            self.leave()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Drops what refers to the request: no cycle outlasts it."""
+        self._on_left = _nothing
 
     def take(self, event: Event) -> bool:
         """Takes an event; False if no other will come."""

@@ -52,6 +52,10 @@ class AsgiSocketRequest(AsgiRequest):
     def _may_have_body(self) -> bool:
         return False
 
+    def _let_go(self) -> None:
+        super()._let_go()
+        self._receiver = self._wire = None
+
     # Called by the application.
 
     def take(self, event: Event) -> bool:
@@ -88,6 +92,8 @@ class AsgiSocketRequest(AsgiRequest):
         accepted: Event = {"type": "websocket.accept", "headers": octets}
         if subprotocol:
             accepted["subprotocol"] = subprotocol
+        if self._has_left:
+            raise ConnectionResetError("the client left")
         self.is_begun = True
         self._receiver = receiver
         self._wire = AsgiWire(self._pass, self._wanted)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.proto import echo_pb2_grpc
-from tests.proto.echo_pb2 import CASE_WAIT
+from tests.proto.echo_pb2 import CASE_ERROR, CASE_WAIT
+from tests.support.garbage import garbage_of
 from tests.support.grpcweb_fixture import REPEAT, SAY, Echo
 from tests.support.waiting import until_async
 from transcoder import Limits, Transcoder
@@ -140,6 +141,26 @@ async def test_options_that_name_nothing_fail_the_start() -> None:
     assert "no.such.Service" in events[0]["message"]
     with pytest.raises(SchemaError):
         await application({"type": "http"}, receive, send)
+
+
+async def test_no_call_leaves_garbage() -> None:
+    host = Host()
+
+    async def answered() -> None:
+        await host.begin("POST", SAY, name="n")
+
+    async def failed() -> None:
+        await host.begin("POST", REPEAT, LINES, name="n", case=CASE_ERROR)
+
+    async def cancelled() -> None:
+        calling = host.begin("POST", SAY, name="c", case=CASE_WAIT)
+        await host.servicer.started["c"].wait()
+        calling.cancel()
+        await asyncio.wait((calling,))
+        await host.servicer.ended["c"].wait()
+
+    for work in (answered, failed, cancelled):
+        assert await garbage_of(work) == {}, work.__name__
 
 
 async def test_an_unknown_type_of_scope_is_refused() -> None:

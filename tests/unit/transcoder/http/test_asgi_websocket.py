@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.garbage import garbage_of
 from tests.support.tables import cases
 from transcoder.http.asgi_websocket import AsgiSocketRequest
 from transcoder.http.switched import Kind, MessageWire, Outgoing
@@ -189,6 +190,25 @@ async def test_a_client_that_leaves_in_the_handshake_ends_the_request() -> None:
         host.say("disconnect", code=1006)
         await turns()
     assert (host.receiver.ends, host.left) == (0, 1)
+
+
+async def test_a_connection_leaves_no_garbage() -> None:
+    async def answered() -> None:
+        host = Host(scope())
+        async with host.heard():
+            (await host.opened()).write(TEXT, CLOSE)
+            await host.request.flush()
+
+    async def left() -> None:
+        host = Host(scope())
+        async with host.heard():
+            await host.opened()
+            host.say("disconnect", code=1001)
+            await turns()
+
+    for work in (answered, left):
+        # The test's own host and its request refer to each other.
+        assert "AsgiWire" not in await garbage_of(work), work.__name__
 
 
 async def test_a_call_that_is_stopped_is_told_so() -> None:

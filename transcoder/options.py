@@ -5,6 +5,7 @@ Each number has its unit in its name and its reason beside it. R-numbers are the
 """
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Final
@@ -14,6 +15,9 @@ from transcoder.errors import SchemaError
 COMPRESS_MIN_BYTES: Final = 4 << 10
 """Min bytes of an answer that is compressed: a smaller one would save two packets at most, for a
 third of the CPU of its call."""
+
+_COMPONENT_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+"""Names of components in OpenAPI 3.1.0, "Components Object"."""
 
 _RESERVED_SHARE: Final = 4
 """The part of `Limits.bodies_max_bytes` that is reserved for small bodies: one fourth."""
@@ -85,6 +89,12 @@ class OpenApi:
     API. Generated code has no comments."""
     page: bool = True
     """Serve Swagger UI at `GET /docs`: a page that shows the document and makes calls."""
+
+    def __post_init__(self) -> None:
+        for name in self.security:
+            if not _COMPONENT_NAME.fullmatch(name):
+                expected = "a name of letters, digits, '.', '_' and '-'"
+                raise SchemaError(f"security scheme: expected {expected}, got {name!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

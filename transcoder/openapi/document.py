@@ -7,7 +7,7 @@ Rule 2: a route that the document cannot hold is listed under `x-unwritten-route
 method that OpenAPI does not know, or of a path that another route has under other wildcards.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -88,6 +88,7 @@ class Document:
         schemas = Schemas(self._json, self._comments)
         writing = _Writing(self._options, schemas, self._comments, self._json)
         routes = tuple(self._routes)
+        writing.reserve(route.target.method.descriptor.full_name for route in routes)
         ruled = {route.target.method.path for route in routes if not route.target.rule.is_default}
         shown = (
             route
@@ -122,7 +123,12 @@ class _Writing:
         self._services: dict[str, ServiceDescriptor] = {}
         self._tags: dict[str, Schema] = {}
         self._unwritten: list[str] = []
-        self._counts: dict[str, int] = {}
+        self._ids: set[str] = set()
+        self._reserved: frozenset[str] = frozenset()
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Keeps the full names of methods for their first operations."""
+        self._reserved = frozenset(names)
 
     def add(self, route: NewRoute[Route]) -> None:
         """Writes the operation of a route."""
@@ -189,8 +195,12 @@ class _Writing:
 
     def _operation_id(self, name: str) -> str:
         """Returns a name of a method, with a number from its second operation on."""
-        count = self._counts[name] = self._counts.get(name, 0) + 1
-        return name if count == 1 else f"{name}_{count}"
+        count, found = 1, name
+        while found in self._ids or (count > 1 and found in self._reserved):
+            count += 1
+            found = f"{name}_{count}"
+        self._ids.add(found)
+        return found
 
     def _add_tag(self, service: ServiceDescriptor) -> None:
         tag = {"name": service.full_name}

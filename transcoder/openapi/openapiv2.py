@@ -7,6 +7,7 @@ Rule 1: left out is what the routes say already: types, media types, `ref`; and 
 Rule 2: texts are CommonMark, without HTML; "&" and "<" are shown as they are.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from transcoder.openapi.values import Schema
 
 _OPTIONS: Final = "grpc.gateway.protoc_gen_openapiv2.options.openapiv2_"
 
+_NO_NAME: Final = re.compile("[^A-Za-z0-9._-]")
 _OF_VALUE: Final = {
     "pattern": "pattern",
     "format": "format",
@@ -74,7 +76,9 @@ class FileNotes:
     def _hear(self, given: Any) -> None:  # noqa: ANN401  a Swagger
         self.info = _info(given.info) | self.info
         schemes = given.security_definitions.security
-        self.security_schemes = _by_name(_security_scheme, schemes) | self.security_schemes
+        made = _by_name(_security_scheme, schemes)
+        named = {_component_name(name): scheme for name, scheme in made.items()}
+        self.security_schemes = named | self.security_schemes
         if self.security is None and given.security:
             self.security = _security(given)
         for tag in given.tags:
@@ -229,10 +233,15 @@ def _security(given: Any) -> list[Schema]:  # noqa: ANN401  with a list of Secur
     """Returns what is required; an empty requirement takes away those of the document."""
     requirements = (each.security_requirement for each in given.security)
     return [
-        {name: list(value.scope) for name, value in requirement.items()}
+        {_component_name(name): list(value.scope) for name, value in requirement.items()}
         for requirement in requirements
         if requirement
     ]
+
+
+def _component_name(name: str) -> str:
+    """Returns a name that version 3 has for components; version 2 has any."""
+    return _NO_NAME.sub("_", name)
 
 
 def _external_docs(given: Any) -> Schema:  # noqa: ANN401

@@ -44,11 +44,20 @@ service { name: "Trees"
   method { name: "Grow" input_type: ".trees.v1.Tree" output_type: ".trees.v1.Tree" } }
 """
 """A message with a oneof, numbers and itself."""
+WOOD: Final = 'input_type: ".trees.v1.Tree" output_type: ".trees.v1.Tree"'
+WOODS: Final = (
+    'name: "woods.proto" package: "trees.v1" syntax: "proto3" dependency: "trees.proto" '
+    'service { name: "Woods" '
+    + "".join(f'method {{ name: "Grow{number}" {WOOD} }} ' for number in range(201))
+    + "}"
+)
+"""A service of many methods."""
 
 
 def grow() -> Any:
     """Returns a handler of Trees that answers its request."""
     add_file(TREES)
+    add_file(WOODS)
     tree = message_factory.GetMessageClass(
         descriptor_pool.Default().FindMessageTypeByName("trees.v1.Tree")
     )
@@ -131,10 +140,17 @@ async def test_calls_are_made_with_a_token(driver: Driver) -> None:
 
 async def test_the_proposed_body_of_a_call_can_be_sent(driver: Driver) -> None:
     transcoder: Any = Transcoder(openapi=OpenApi(), strict=True)
-    transcoder.add_registered_method_handlers("trees.v1.Trees", {"Grow": grow()})
+    handler = grow()
+    many = {f"Grow{number}": handler for number in range(201)}
+    transcoder.add_registered_method_handlers("trees.v1.Trees", {"Grow": handler})
+    transcoder.add_registered_method_handlers("trees.v1.Woods", many)
     async with served(transcoder) as origin:
-        await driver.visit("docs", "openDocs", url=f"{origin}/docs")
+        # So long a document is closed, but for what its address names.
+        await driver.visit("docs", "openDocs", url=f"{origin}/docs#/trees.v1.Trees")
         answer = await driver.visit("docs", "tryOut", path="/trees.v1.Trees/Grow")
+        noted = await driver.visit("docs", "docsNoted")
+    assert "trees.v1.Woods" in noted["text"]
+    assert "/trees.v1.Woods/Grow0" not in noted["text"]
     assert answer["status"] == "200", answer
     assert json.loads(answer["body"]) == {"name": "string", "leaf": "string"}
 

@@ -5,6 +5,7 @@
 const STREAMED = /^(application\/x-ndjson|text\/event-stream)\b/;
 const STREAM_MAX_CHARS = 32 * 1024; // as much as the page colours without a delay
 const STREAM_MAX_MS = 5000; // of a stream without an end, of which the page would show nothing
+const OPEN_PATHS_MAX = 200;
 const CUT = "\n(this page ended the stream here)\n";
 
 // Fetches a whole answer; of a stream the part within the limits.
@@ -71,10 +72,17 @@ const SendableSamples = () => ({
   },
 });
 
-SwaggerUIBundle({
+// Shows a long document closed: a thousand open methods take the page seconds for each click.
+function closeLong(response) {
+  if (Object.keys(response.obj?.paths ?? {}).length > OPEN_PATHS_MAX) ui.getConfigs().docExpansion = "none";
+  return response;
+}
+
+const ui = SwaggerUIBundle({
   url: "openapi.json", // beside the page, wherever that is mounted
   dom_id: "#page",
   plugins: [LinesAsText, SendableSamples],
+  responseInterceptor: closeLong,
   requestInterceptor: (request) => Object.assign(request, { userFetch: fetchPart }),
   validatorUrl: null, // by default a foreign host is asked about the document
   deepLinking: true,

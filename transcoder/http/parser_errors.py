@@ -24,7 +24,7 @@ _TEXT_BY_PART: Final = (
     ("Content-Length", "header Content-Length: expected one whole number"),
     ("Transfer-Encoding", "header Transfer-Encoding: expected chunked, last and once"),
     ("'Host' header", "header Host: expected one"),
-    ("chunk", "request body: its chunks are malformed"),
+    ("hunk", "request body: its chunks are malformed"),
     ("eader", "headers: expected lines of a name, a colon and a value, each once"),
 )
 _OTHERWISE: Final = "request: expected HTTP/1.1"

@@ -197,6 +197,10 @@ LINES = (400, "headers: expected lines of a name, a colon and a value, each once
         "NUL in a header": (GET + b"X: a\x00b\r\n\r\n", LINES),
         "space before the colon": (GET + b"X : b\r\n\r\n", LINES),
         "bad chunk": (CHUNKED + b"zz\r\n", (400, "request body: its chunks are malformed")),
+        "chunk of more bytes than a number holds": (
+            CHUNKED + b"f" * 18 + b"\r\n",
+            (400, "request body: its chunks are malformed"),
+        ),
     },
 )
 async def test_malformed_request_is_refused_in_our_words(

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from tests.robustness.bad_streams import R35
 from tests.robustness.bodies import R16
 from tests.robustness.bombs import R17, R18
 from tests.robustness.crowds import R8_PG, R23, R27
@@ -72,6 +73,7 @@ SCENARIOS: Final = (
         R30,
         R33,
         R34,
+        R35,
     ),
     *(S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12),
     *(D1, D2, D3, D4, D5, D6),

@@ -22,6 +22,12 @@ EVENTS: Final = "text/event-stream"
 CONNECT: Final = "application/connect+json"
 GRPC_WEB: Final = "application/grpc-web+proto"
 PIECE_BYTES: Final = 64 << 10
+_UPGRADE: Final = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": KEY,
+}
 _CUT_BYTES: Final = 9
 """Bytes that a request lacks which has begun."""
 _STATUSES: Final = {4: 504, 8: 429, 14: 503}
@@ -97,6 +103,11 @@ class Form:
         return re.search(_FAILED[self.protocol] % values, answer, re.DOTALL) is not None
 
 
+def handshake(path: str) -> bytes:
+    """Returns the request of a WebSocket."""
+    return Form(path, "websocket", headers=_UPGRADE).request()
+
+
 def unary(asked: EchoRequest) -> dict[str, Form]:
     """Returns a call without streams, by each protocol."""
     message = _json(asked)
@@ -149,15 +160,9 @@ def _json(asked: EchoRequest) -> bytes:
 
 
 def _websocket(path: str, message: bytes, *, is_open: bool) -> Form:
-    said = {
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": KEY,
-    }
     request = text(message.decode())
     body = request + (request[:-_CUT_BYTES] if is_open else text(""))
-    return Form(path, "websocket", body=body, ended=b'{"status":{"code":0}', headers=said)
+    return Form(path, "websocket", body=body, ended=b'{"status":{"code":0}', headers=_UPGRADE)
 
 
 def _connect(path: str, message: bytes, *, is_open: bool) -> Form:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from tests.robustness.bad_streams import sent
 from tests.robustness.bodies import head, send_at_once
 from tests.robustness.drain import Listener, drain
 from tests.robustness.ended_streams import expire
@@ -124,6 +125,12 @@ def test_calls_of_every_form_tell_that_the_server_behind_is_lost(tmp_path: Path)
     with hosted(tmp_path, is_proxy=True) as hosts:
         lost = lose(hosts, down_s=0.1)
     assert (lost.wrong, lost.logged) == ([], [])
+
+
+def test_bad_streams_are_refused_in_their_protocol(tmp_path: Path) -> None:
+    with hosted(tmp_path, is_proxy=False) as hosts:
+        wrong, _ = sent(hosts, at_once=1, times=0)
+        assert (wrong, hosts.logged()) == ([], [])
 
 
 @pytest.mark.parametrize("is_proxy", [False, True], ids=["in process", "forwarded"])

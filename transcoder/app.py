@@ -5,13 +5,11 @@ Descriptors and HTTP rules are read when a service is registered. What cannot be
 """
 
 import asyncio
-import contextlib
 import functools
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -21,8 +19,7 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from transcoder.backends.channel import KEEPALIVE_S
-from transcoder.backends.inprocess import Handler, HandlerCallDetails, InProcess
-from transcoder.call import CallMetadata
+from transcoder.backends.inprocess import Handler, InProcess
 from transcoder.codec.codec import Codec
 from transcoder.descriptor_sets import TypePools
 from transcoder.dispatch import Dispatcher, ServedRoute
@@ -42,6 +39,7 @@ from transcoder.http.response import Responses
 from transcoder.http.server import Listener
 from transcoder.http.tls import TlsContext
 from transcoder.http.unserved_paths import UnservedPaths
+from transcoder.mount import Mount
 from transcoder.openapi.document import Document
 from transcoder.openapi.page import page_handlers
 from transcoder.openapi.serving import ServedDocument
@@ -55,9 +53,10 @@ from transcoder.protocols.rest_streams import RestStreams
 from transcoder.protocols.stream_formats import StreamFormats
 from transcoder.protocols.unrouted import Unrouted
 from transcoder.protocols.websocket.handler import WebSockets
-from transcoder.registry import Registry, methods_of
+from transcoder.registry import Registry
 from transcoder.routing.service_config import ServiceConfig
 from transcoder.services import NewService, Services
+from transcoder.stop_signals import stop_signals
 from transcoder.tasks import Tasks
 from transcoder.upstreams import Upstreams
 
@@ -241,7 +240,7 @@ class Transcoder:
             self._registry, self._backend, codec, types, unserved, self._document
         )
         self._upstreams = Upstreams(self._services)
-        self._root = Mount(self, "")
+        self._root = Mount(self.register, "")
         self._listeners: list[Listener] = []
         self._is_ready = False
 
@@ -269,9 +268,9 @@ class Transcoder:
 
     # Registration.
 
-    def at(self, prefix: str) -> "Mount":
+    def at(self, prefix: str) -> Mount:
         """Returns the same registration, with a prefix for the REST routes of its services."""
-        return Mount(self, prefix)
+        return Mount(self.register, prefix)
 
     def add_generic_rpc_handlers(
         self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]
@@ -491,7 +490,7 @@ class Transcoder:
         the process at once.
         """
         try:
-            with _signals(self.reload if self._upstreams.are_asked else None) as asked:
+            with stop_signals(self.reload if self._upstreams.are_asked else None) as asked:
                 bound = await self.start(
                     address, http2=http2, proxy_protocol=proxy_protocol, ssl=ssl
                 )
@@ -572,68 +571,3 @@ def _compressed_min_bytes(given: int | None) -> int:
     if given < 0:
         raise SchemaError(f"compress_min_bytes: expected 0 or more, or None, got {given}")
     return given
-
-
-@contextlib.contextmanager
-def _signals(reload: Callable[[], None] | None) -> Iterator[asyncio.Event]:
-    """Sets an event on the signals that end a service; restores all handlers afterwards.
-
-    Args:
-        reload: what SIGHUP does; None leaves it as it is.
-    """
-    loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    does: dict[int, Callable[[], None]] = {signal.SIGTERM: asked.set, signal.SIGINT: asked.set}
-    if reload is not None:
-        does[signal.SIGHUP] = reload
-    before = {number: signal.getsignal(number) for number in does}
-    for number, action in does.items():
-        loop.add_signal_handler(number, action)
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            if handler is not None:  # None: it was set outside of Python
-                signal.signal(number, handler)
-
-
-class Mount:
-    """Registration with a prefix for REST routes; see `Transcoder.at`."""
-
-    def __init__(self, transcoder: Transcoder, prefix: str) -> None:
-        self._transcoder = transcoder
-        self._prefix = prefix
-        self._seen: dict[str, Mapping[str, Handler]] = {}
-
-    def add_generic_rpc_handlers(
-        self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]
-    ) -> None:
-        """Serves the methods of its service that each handler has.
-
-        Raises:
-            SchemaError: a handler does not name its service, or the service cannot be served.
-        """
-        for generic in generic_rpc_handlers:
-            if not isinstance(generic, grpc.ServiceRpcHandler):
-                message = f"{type(generic).__name__}: expected a handler with a service_name()"
-                raise SchemaError(message)
-            service = generic.service_name()
-            handlers: dict[str, Handler] = {}
-            for path in methods_of(service):
-                handler = generic.service(HandlerCallDetails(path, CallMetadata()))
-                if handler is not None:
-                    handlers[path.rpartition("/")[2]] = handler
-            self._register(service, handlers)
-
-    def add_registered_method_handlers(
-        self, service_name: str, method_handlers: Mapping[str, Handler]
-    ) -> None:
-        """Serves a service's handlers; generated code calls both methods with the same ones."""
-        self._register(service_name, method_handlers)
-
-    def _register(self, service: str, handlers: Mapping[str, Handler]) -> None:
-        if self._seen.get(service) == handlers:
-            return
-        self._transcoder.register(service, handlers, prefix=self._prefix)
-        self._seen[service] = handlers

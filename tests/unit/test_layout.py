@@ -48,6 +48,7 @@ OF_THE_LOOP = {
     "transcoder/protocols/streams.py",
     "transcoder/protocols/websocket/handler.py",
     "transcoder/protocols/websocket/socket.py",
+    "transcoder/stop_signals.py",
     "transcoder/tasks.py",
     "transcoder/threads.py",
     "transcoder/upstreams.py",
@@ -152,7 +153,7 @@ def test_all_of_a_pure_folder_is_among_the_pure_files(folder: str) -> None:
     "module, importers",
     {
         "sonora, an extra": ("sonora", {"transcoder/sonora.py"}),
-        "signals, which serve alone handles": ("signal", {"transcoder/app.py"}),
+        "signals, which serve alone handles": ("signal", {"transcoder/stop_signals.py"}),
         "the collector": ("gc", set()),
     },
 )

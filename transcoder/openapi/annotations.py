@@ -1,7 +1,8 @@
 """Reads what options of a .proto say of a value: its rules, its behaviour, its deprecation.
 
-Follows google/api/field_behavior.proto, validate.proto of protoc-gen-validate, and
-buf/validate/validate.proto of protovalidate. What openapiv2.proto says of a field comes last.
+Follows google/api/field_behavior.proto, google/api/resource.proto, validate.proto of
+protoc-gen-validate, and buf/validate/validate.proto of protovalidate. What openapiv2.proto says of
+a field comes last.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from google.protobuf.message import Message
 from transcoder.openapi.defaults import may_be_empty, refuses_default
 from transcoder.openapi.extensions import extensions_of
 from transcoder.openapi.openapiv2 import field_notes
+from transcoder.openapi.resources import reference_notes
 from transcoder.openapi.values import Schema
 
 _BEHAVIOR: Final = "google.api.field_behavior"
@@ -69,7 +71,7 @@ def notes_of(field: FieldDescriptor) -> FieldNotes:
     """Returns what the options of a field say."""
     options = extensions_of(field)
     behaviors = options.get(_BEHAVIOR, ())
-    keywords: Schema = {}
+    keywords = reference_notes(options)
     elements: Schema = {}
     is_required = field.is_required or field_behavior_pb2.REQUIRED in behaviors
     if options.get(_DEPRECATED):

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
+from transcoder.binding.binder import fields_on
 from transcoder.errors import SchemaError
 from transcoder.openapi.bodies import error_schema, request_body, responses
 from transcoder.openapi.comments import Comments
@@ -19,13 +20,14 @@ from transcoder.openapi.head import head
 from transcoder.openapi.openapiv2 import FileNotes, operation_notes, tag_notes
 from transcoder.openapi.parameters import path_parameters, query_parameters, variable_name
 from transcoder.openapi.paths import DocumentPath, document_path
+from transcoder.openapi.resources import Resources
 from transcoder.openapi.schemas import Schemas
 from transcoder.openapi.values import Schema
 from transcoder.options import JsonOptions, OpenApi
 from transcoder.registry import Route
 from transcoder.routing.router import NewRoute
 from transcoder.routing.service_config import patterns_of
-from transcoder.routing.template import Multi
+from transcoder.routing.template import Multi, PathTemplate, Variable
 
 _VERBS: Final = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
 """The HTTP methods of a Path Item Object."""
@@ -122,6 +124,7 @@ class _Writing:
         self._shapes: dict[str, _Shape] = {}
         self._services: dict[str, ServiceDescriptor] = {}
         self._tags: dict[str, Schema] = {}
+        self._resources = Resources()
         self._unwritten: list[str] = []
         self._ids: set[str] = set()
         self._reserved: frozenset[str] = frozenset()
@@ -138,6 +141,7 @@ class _Writing:
             route.prefix,
             route.template,
             lambda variable: variable_name(variable, method.input_type, self._schemas),
+            lambda variable: self._wildcard_names(route.template, variable, method),
         )
         held = self._shapes.get(path.shape)
         if route.verb not in _VERBS or (held is not None and verb in held.operations):
@@ -147,6 +151,14 @@ class _Writing:
         if held is None:
             held = self._shapes[path.shape] = _Shape(path, {})
         held.operations[verb] = self._operation(route.target, path.named_as(held.path))
+
+    def _wildcard_names(
+        self, template: PathTemplate, variable: Variable, method: MethodDescriptor
+    ) -> list[str] | None:
+        """Returns the names that the pattern of a resource has for the wildcards of a variable."""
+        self._resources.add(method.containing_service.file)
+        *_, field = fields_on(variable.field_path, method.input_type, "a path")
+        return self._resources.names(field, template.segments[variable.start : variable.end])
 
     def content(self) -> Schema:
         """Returns the document."""

@@ -1,13 +1,14 @@
 """Writes path templates as OpenAPI has paths: a parameter is one segment.
 
 `/v1/{name=shelves/*}:open` is `/v1/shelves/{shelvesId}:open`: each `*` of a variable is a parameter
-of its own, named after the segment before it. `**` is one parameter, which may hold slashes.
+of its own, named as the pattern of a resource names it, or after the segment before it. `**` is one
+parameter, which may hold slashes.
 Follows the OpenAPI Specification 3.1.0, "Paths Object".
 Rule: two paths that differ only in names of parameters are one path, with the names of the first.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -61,7 +62,10 @@ class DocumentPath(NamedTuple):
 
 
 def document_path(
-    prefix: str, template: PathTemplate, name_of: Callable[[Variable], str]
+    prefix: str,
+    template: PathTemplate,
+    name_of: Callable[[Variable], str],
+    wildcard_names: Callable[[Variable], list[str] | None] = lambda _: None,
 ) -> DocumentPath:
     """Returns a template as a path.
 
@@ -69,7 +73,10 @@ def document_path(
         prefix: literals before the template.
         template: of the route.
         name_of: returns the name of a variable, "page.size".
+        wildcard_names: returns the names of the wildcards of a variable of several segments; None
+            if they have none.
     """
+    named = dict(_named_wildcards(template, wildcard_names))
     parts: list[str] = []
     parameters: list[PathParameter] = []
     taken: set[str] = set()
@@ -82,12 +89,23 @@ def document_path(
         if variable is not None and is_whole:
             name = _REFUSED.sub("_", name_of(variable))
         else:
-            name = _name_after(template, index, variable)
+            name = named.get(index) or _name_after(template, index, variable)
         name = _untaken(name, taken)
         parts.append("{}")
         parameters.append(PathParameter(name, variable, is_whole, isinstance(segment, Multi)))
     verb = ":" + quote(template.verb, safe=_SEGMENT_SAFE) if template.verb else ""
     return DocumentPath(f"{prefix}/{'/'.join(parts)}{verb}", tuple(parameters))
+
+
+def _named_wildcards(
+    template: PathTemplate, wildcard_names: Callable[[Variable], list[str] | None]
+) -> Iterator[tuple[int, str]]:
+    """Yields the names of wildcards by their places in a template."""
+    for variable in template.variables:
+        names = wildcard_names(variable) if variable.end - variable.start > 1 else None
+        places = range(variable.start, variable.end)
+        wildcards = [at for at in places if not isinstance(template.segments[at], Literal)]
+        yield from zip(wildcards, names or (), strict=False)
 
 
 def _name_after(template: PathTemplate, index: int, variable: Variable | None) -> str:

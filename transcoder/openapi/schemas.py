@@ -15,6 +15,7 @@ from transcoder.codec.message_types import map_entry
 from transcoder.openapi.annotations import FieldNotes, is_required_oneof, notes_of
 from transcoder.openapi.comments import Comments
 from transcoder.openapi.openapiv2 import enum_notes, message_notes
+from transcoder.openapi.resources import resource_notes
 from transcoder.openapi.values import MAP_KEYS, SCALARS, SPECIAL, Schema
 from transcoder.options import JsonOptions
 
@@ -98,7 +99,7 @@ class Schemas:
             schema["deprecated"] = True
         if fields:
             schema["properties"] = {self.name_of(field): self.of_field(field) for field in fields}
-        notes = message_notes(message)
+        notes = resource_notes(message) | message_notes(message)
         named = notes.pop("required", ())
         required = [
             self.name_of(field)

@@ -5,29 +5,20 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.robustness.bad_streams import sent
 from tests.robustness.bodies import head, send_at_once
 from tests.robustness.drain import Listener, drain
-from tests.robustness.ended_streams import expire
 from tests.robustness.first_start import kill_first_starts
 from tests.robustness.greedy import attack as attack_greedily
 from tests.robustness.kill import kill
 from tests.robustness.killed_commands import kill_imports, kill_rebuilds
 from tests.robustness.killed_scripts import attack as attack_processes
-from tests.robustness.large_files import MORE_MAX_MIB as STREAM_MORE_MAX_MIB
-from tests.robustness.large_files import PIECE_MAX_BYTES, move
-from tests.robustness.leaving_streams import leaving_streams
-from tests.robustness.lost_upstreams import lose
-from tests.robustness.overloaded_streams import OPTIONS, overloaded
 from tests.robustness.raw import Client, request
-from tests.robustness.readers import stop_reading
 from tests.robustness.refused import GROWN_MAX_MIB, grown_mib, kinds
 from tests.robustness.scripts import MORE_MAX_MIB, attack
 from tests.robustness.sites import Site
 from tests.robustness.slow import flood, raise_descriptor_limit
 from tests.robustness.slow_names import FETCH_MAX_S, SLOW_RUNS
 from tests.robustness.slow_names import attack as attack_by_names
-from tests.robustness.stream_hosts import hosted
 from tests.robustness.tokenless import beside, prepare
 from tests.robustness.unread_log import STOP_MAX_S, leave_unread
 from tests.robustness.web_servers import HEALTH_MAX_S
@@ -85,61 +76,6 @@ def test_slow_heads_are_cut_while_good_callers_are_answered(site: Site) -> None:
     drips, latencies_s = uvloop.run(flood(site.server.http, good, connections=200, seconds=6.5))
     assert sum(drip.closed_at is None for drip in drips) == 0
     assert len(latencies_s) > 100
-
-
-@pytest.mark.parametrize("is_proxy", [False, True], ids=["in process", "forwarded"])
-def test_readers_of_streams_that_stop_hold_little_and_are_cut(
-    tmp_path: Path, *, is_proxy: bool
-) -> None:
-    with hosted(tmp_path, "--write-timeout-s", "1", is_proxy=is_proxy) as hosts:
-        stopped = stop_reading(hosts, 20, patience_s=30.0)
-    assert stopped.over_s < 30
-    assert stopped.more_mib < 16
-    assert stopped.good_answers == {200}
-
-
-def test_streams_of_every_form_that_leave_at_once_leave_nothing_behind(tmp_path: Path) -> None:
-    outcomes = list(leaving_streams(tmp_path, streams=160, wave=160))
-    assert [outcome for outcome in outcomes if not outcome.is_reached] == []
-
-
-def test_calls_of_every_form_beyond_the_places_are_refused_in_their_protocol(
-    tmp_path: Path,
-) -> None:
-    with hosted(tmp_path, *OPTIONS, is_proxy=False) as hosts:
-        _, seen, _ = overloaded(hosts, seconds=1.5, peak_s=0.5)
-    assert seen.wrong == []
-    assert seen.both
-
-
-@pytest.mark.parametrize("is_proxy", [False, True], ids=["in process", "forwarded"])
-def test_calls_of_every_form_tell_their_deadline_and_are_over(
-    tmp_path: Path, *, is_proxy: bool
-) -> None:
-    with hosted(tmp_path, is_proxy=is_proxy) as hosts:
-        _, _, wrong = expire(hosts, 1)
-        assert (wrong, hosts.logged()) == ([], [])
-
-
-def test_calls_of_every_form_tell_that_the_server_behind_is_lost(tmp_path: Path) -> None:
-    with hosted(tmp_path, is_proxy=True) as hosts:
-        lost = lose(hosts, down_s=0.1)
-    assert (lost.wrong, lost.logged) == ([], [])
-
-
-def test_bad_streams_are_refused_in_their_protocol(tmp_path: Path) -> None:
-    with hosted(tmp_path, is_proxy=False) as hosts:
-        wrong, _ = sent(hosts, at_once=1, times=0)
-        assert (wrong, hosts.logged()) == ([], [])
-
-
-@pytest.mark.parametrize("is_proxy", [False, True], ids=["in process", "forwarded"])
-def test_large_streams_come_and_go_in_constant_memory(tmp_path: Path, *, is_proxy: bool) -> None:
-    with hosted(tmp_path, is_proxy=is_proxy) as hosts:
-        moved = dict(move(hosts, 48))
-    assert [what for what, each in moved.items() if not each.is_whole] == []
-    assert max(each.piece_bytes for each in moved.values()) <= PIECE_MAX_BYTES
-    assert max(each.more_mib for each in moved.values()) < STREAM_MORE_MAX_MIB
 
 
 def test_a_request_may_follow_a_refused_one_on_its_connection(site: Site) -> None:

@@ -234,7 +234,7 @@ class Transcoder:
             for path, answer in served.handlers():
                 self.handle("GET", path, answer)
             if openapi.page:
-                for path, answer in page_handlers(openapi, self._offload):
+                for path, answer in page_handlers(openapi, self._offload, response_headers):
                     self._unrouted.plain.add("GET", path, answer, origin="OpenApi(page=True)")
         self._services = Services(
             self._registry, self._backend, codec, types, unserved, self._document

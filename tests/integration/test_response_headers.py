@@ -10,7 +10,8 @@ from tests.proto.echo_pb2 import EchoRequest
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT, SAY, Server, serving
 from tests.support.tables import cases
-from transcoder import SchemaError, Transcoder
+from transcoder import OpenApi, SchemaError, Transcoder
+from transcoder.openapi.page import FOLDER_PATH, PAGE_PATH
 
 ALWAYS = {"Cache-Control": "no-store", "X-Api": "1"}
 APP = "https://app.example"
@@ -30,6 +31,8 @@ def asking(**fields: Any) -> bytes:
         "a refusal": ("POST", SAY, JSON, b"[]", 400),
         "no route": ("GET", "/nowhere", {}, None, 404),
         "health": ("GET", "/healthz", {}, None, 200),
+        "the page of the document": ("GET", PAGE_PATH, {}, None, 200),
+        "a file of the page": ("GET", f"{FOLDER_PATH}/swagger-ui.css", {}, None, 200),
         "HEAD": ("HEAD", "/healthz", {}, None, 200),
         "a bad head": ("GET", "/healthz", {"Transfer-Encoding": "x"}, None, 400),
         "gRPC-Web": ("POST", SAY, WEB, asking(name="a"), 200),
@@ -41,7 +44,7 @@ async def test_each_answer_has_them_once(
     verb: str, path: str, headers: dict[str, str], body: bytes | str | None, status: int
 ) -> None:
     async with (
-        serving(response_headers=ALWAYS) as server,
+        serving(response_headers=ALWAYS, openapi=OpenApi()) as server,
         aiohttp.ClientSession() as session,
         session.request(verb, server.url + path, headers=headers, data=body) as answer,
     ):

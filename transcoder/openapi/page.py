@@ -10,7 +10,7 @@ Rule 3: links are relative, as the page may be mounted below a path.
 import asyncio
 import gzip
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from importlib.resources import files
 from typing import Final
 from urllib.parse import urlsplit
@@ -42,21 +42,26 @@ _OK: Final = 200
 _NOT_MODIFIED: Final = 304
 
 
-def page_handlers(options: OpenApi, offload: Offload) -> Iterator[tuple[str, PlainHandler]]:
+def page_handlers(
+    options: OpenApi, offload: Offload, always: Collection[str]
+) -> Iterator[tuple[str, PlainHandler]]:
     """Yields the paths of the page and of its files, with their handlers.
 
     Args:
         options: of the document.
         offload: inflates files for clients that do not accept gzip.
+        always: names of headers that every answer has, whose Cache-Control counts here too.
     """
+    is_free = "cache-control" not in {name.lower() for name in always}
+    ask_again, keep = ((_ASK_AGAIN,), (_KEEP,)) if is_free else ((), ())
     policy = ("Content-Security-Policy", _policy(options.servers))
-    about_page = (policy, ("Referrer-Policy", "no-referrer"), _ASK_AGAIN)
+    about_page = (policy, ("Referrer-Policy", "no-referrer"), *ask_again)
     yield PAGE_PATH, _Static(_page(options.title), HTML, about_page).answer
     start = (_FILES / _START).read_bytes()
-    yield f"{FOLDER_PATH}/{_START}", _Static(start, _SCRIPT, (_ASK_AGAIN,)).answer
+    yield f"{FOLDER_PATH}/{_START}", _Static(start, _SCRIPT, ask_again).answer
     for name, content_type in _PACKED:
         packed = (_FILES / f"{name}.gz").read_bytes()
-        yield f"{FOLDER_PATH}/{name}", _Packed(packed, content_type, offload).answer
+        yield f"{FOLDER_PATH}/{name}", _Packed(packed, content_type, keep, offload).answer
 
 
 class _Static:
@@ -78,14 +83,20 @@ class _Static:
 class _Packed:
     """A large file, which is kept compressed by gzip."""
 
-    def __init__(self, packed: bytes, content_type: str, offload: Offload) -> None:
+    def __init__(
+        self,
+        packed: bytes,
+        content_type: str,
+        headers: Sequence[tuple[str, str]],
+        offload: Offload,
+    ) -> None:
         self._packed = packed
         self._offload = offload
         self._inflated = b""
         self._inflating = asyncio.Lock()
         self._tag = entity_tag(packed)
         self._type = ("Content-Type", content_type)
-        self._headers = (("ETag", self._tag), _NO_SNIFFING, _KEEP, ("Vary", "Accept-Encoding"))
+        self._headers = (("ETag", self._tag), _NO_SNIFFING, *headers, ("Vary", "Accept-Encoding"))
 
     async def answer(self, request: PlainRequest) -> PlainAnswer:
         """Answers with the file, compressed if the client accepts gzip; or with 304."""

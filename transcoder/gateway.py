@@ -5,7 +5,6 @@ Rule: this file knows no arguments of the command, `cli` reads them.
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from transcoder.backends.channel import Upstream
 from transcoder.backends.reflection import MISSING_FILE, Reflected, reflect
 from transcoder.descriptor_sets import build
 from transcoder.errors import SchemaError
+from transcoder.http.certificate_watch import CertificateWatch
 
 
 class Server(NamedTuple):
@@ -33,8 +33,10 @@ class Server(NamedTuple):
     files: Sequence[FileDescriptor]
 
 
-def serve(transcoder: Transcoder, listen: str, tls: ssl.SSLContext | None) -> None:
+def serve(transcoder: Transcoder, listen: str, certificates: CertificateWatch | None) -> None:
     """Serves until SIGTERM or SIGINT, on uvloop where it is installed; logs to standard error.
+
+    With certificates by TLS, which follows their files.
 
     Raises:
         SchemaError: an option does not fit the services.
@@ -42,7 +44,17 @@ def serve(transcoder: Transcoder, listen: str, tls: ssl.SSLContext | None) -> No
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with asyncio.Runner(loop_factory=event_loop) as runner:
-        runner.run(transcoder.serve(listen, ssl=tls))
+        runner.run(_serve(transcoder, listen, certificates))
+
+
+async def _serve(
+    transcoder: Transcoder, listen: str, certificates: CertificateWatch | None
+) -> None:
+    if certificates is None:
+        await transcoder.serve(listen)
+        return
+    async with certificates.watching():
+        await transcoder.serve(listen, ssl=certificates.context)
 
 
 def event_loop() -> asyncio.AbstractEventLoop:

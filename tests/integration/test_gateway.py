@@ -118,6 +118,11 @@ async def test_several_servers_are_served_by_tls_until_their_calls_have_ended(
                     document = await answer.json()
                     assert document["info"]["title"] == "Both"
                     assert {"/echo.v1.Echo/Say", "/v1/items/{name}"} <= document["paths"].keys()
+                renewed = authority.pair("renewed")
+                renewed.certificate.replace(pair.certificate)
+                renewed.key.replace(pair.key)
+                await log_until(process, "certificates are read again")
+                assert await common_name(url, authority.client_context(own)) == "renewed"
                 call = asyncio.create_task(client.get("/v1/items/pen"))
                 await shop.is_asked.wait()
                 process.send_signal(signal.SIGTERM)
@@ -131,6 +136,16 @@ async def test_several_servers_are_served_by_tls_until_their_calls_have_ended(
             await process.wait()
         await shops.stop(None)
         await echoes.stop(None)
+
+
+async def common_name(url: str, tls: ssl.SSLContext) -> str:
+    """Returns the name in the certificate of a server."""
+    host, _, port = url.removeprefix("https://").rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port), ssl=tls)
+    certificate = writer.get_extra_info("peercert")
+    writer.close()
+    await writer.wait_closed()
+    return str(dict(field for (field,) in certificate["subject"])["commonName"])
 
 
 async def refused(url: str, tls: ssl.SSLContext) -> None:

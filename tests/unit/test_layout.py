@@ -26,6 +26,7 @@ OF_THE_LOOP = {
     "transcoder/http/asgi_request.py",
     "transcoder/http/asgi_websocket.py",
     "transcoder/http/body.py",
+    "transcoder/http/certificate_watch.py",
     "transcoder/http/connection.py",
     "transcoder/http/connections.py",
     "transcoder/http/exchange.py",

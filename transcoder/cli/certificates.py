@@ -4,6 +4,7 @@ Follows RFC 7468 (PEM).
 Rule: what cannot be used is refused with the name of its option and its file, before serving.
 """
 
+import functools
 import ssl
 from pathlib import Path
 
@@ -11,16 +12,29 @@ import grpc
 
 from transcoder.cli.errors import MisusedError
 from transcoder.cli.options import Options
+from transcoder.http.certificate_watch import CertificateWatch
 
 
-def listener_context(options: Options) -> ssl.SSLContext | None:
-    """Returns the context for connections that are accepted; None without TLS.
+def listener_certificates(options: Options) -> CertificateWatch | None:
+    """Returns the certificates for connections that are accepted; None without TLS.
 
     Raises:
         MisusedError: a file cannot be used.
     """
     if not options.tls_cert:
         return None
+    files = options.tls_cert, options.tls_key, options.tls_client_ca
+    return CertificateWatch(
+        functools.partial(listener_context, options), [path for path in files if path]
+    )
+
+
+def listener_context(options: Options) -> ssl.SSLContext:
+    """Returns the context of the certificates for connections that are accepted.
+
+    Raises:
+        MisusedError: a file cannot be used.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _load_pair(context, "--tls-cert", options.tls_cert, "--tls-key", options.tls_key)
     if options.tls_client_ca:

@@ -15,7 +15,7 @@ from google.protobuf.descriptor import FileDescriptor
 from transcoder.app import Transcoder
 from transcoder.backends.reflection import UnansweredError
 from transcoder.cli.arguments import parse
-from transcoder.cli.certificates import channel_credentials, listener_context
+from transcoder.cli.certificates import channel_credentials, listener_certificates
 from transcoder.cli.errors import MisusedError
 from transcoder.cli.options import Options, read_options
 from transcoder.descriptor_sets import read_set, services_in
@@ -99,9 +99,9 @@ def _servers(
 def _serve(servers: Sequence[Server], options: Options) -> int:
     if not servers:
         raise MisusedError("--listen: expected the address of a server too, as localhost:50051")
-    tls = listener_context(options)
+    certificates = listener_certificates(options)
     try:
-        serve(_transcoder(servers, options), options.listen, tls)
+        serve(_transcoder(servers, options), options.listen, certificates)
     except OSError as error:
         sys.stderr.write(f"error: --listen {options.listen}: {error.strerror or error}\n")
         return INVALID

@@ -36,6 +36,7 @@ from tests.robustness.lost_databases import P3, R2_PG
 from tests.robustness.lost_upstreams import R29
 from tests.robustness.moves import D6
 from tests.robustness.overloaded_streams import R28
+from tests.robustness.prompt_endings import R36
 from tests.robustness.readers import R22
 from tests.robustness.refused import S5
 from tests.robustness.refusing_databases import R31
@@ -74,6 +75,7 @@ SCENARIOS: Final = (
         R33,
         R34,
         R35,
+        R36,
     ),
     *(S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12),
     *(D1, D2, D3, D4, D5, D6),

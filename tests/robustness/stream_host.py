@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -35,12 +36,14 @@ class Census:
         begun: handlers that were called.
         cancelled: those that were cancelled.
         ended: those that are over, cancelled ones too.
+        ended_at: `time.monotonic()` of all processes, when the last one was over.
         tasks: of the event loop, now.
     """
 
     begun: int = 0
     cancelled: int = 0
     ended: int = 0
+    ended_at: float = 0.0
     tasks: int = 0
 
     @asynccontextmanager
@@ -53,6 +56,7 @@ class Census:
             raise
         finally:
             self.ended += 1
+            self.ended_at = time.monotonic()
 
 
 Around = Callable[[Any], AbstractAsyncContextManager[None]]

@@ -82,12 +82,18 @@ def hosted(folder: Path, *options: str, is_proxy: bool) -> Iterator[Hosts]:
         yield Hosts(front, back, folder / "proxy.log")
 
 
-def asked(address: str, form: Form) -> socket.socket:
-    """Returns a connection on which a call was asked for, and which takes little of its answer."""
+def asked(address: str, form: Form, *, timeout_ms: int | None = None) -> socket.socket:
+    """Returns a connection on which a call was asked for, and which takes little of its answer.
+
+    Args:
+        address: of the transcoder.
+        form: of the call.
+        timeout_ms: its deadline; None for none.
+    """
     host, _, port = address.rpartition(":")
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(PATIENCE_S)
     client.connect((host, int(port)))
-    client.sendall(form.request())
+    client.sendall(form.request(timeout_ms=timeout_ms))
     return client

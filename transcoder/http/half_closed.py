@@ -14,8 +14,12 @@ import select
 import socket
 from typing import Final, Protocol
 
+ASK_S: Final = 0.03
+"""Seconds from the end of a client's input to the interim response, and again until the first look
+at what came of it: so a client that closed is noticed within 100 ms (R36)."""
+
 PROBE_S: Final = 0.25
-"""Seconds from the end of a client's input to the interim response, then between looks at it."""
+"""Seconds between further looks; where no interim response can be sent, also before the first."""
 
 LOOKS_PER_PROBE: Final = 20
 """Looks per interim response: a client that closes later shows it only after another write."""
@@ -69,10 +73,24 @@ class Probe:
         self._wire = wire
         self._looks = 0
         self._sent_bytes = connection.progress()
-        self._look_later()
+        self._timer = asyncio.get_running_loop().call_later(ASK_S, self._ask)
 
     def stop(self) -> None:
         self._timer.cancel()
+
+    def _ask(self) -> None:
+        if not self._connection.may_probe():
+            self._look_later()
+            return
+        self._wire.write(CONTINUE)
+        self._looks = 1
+        self._timer = asyncio.get_running_loop().call_later(ASK_S, self._look_first)
+
+    def _look_first(self) -> None:
+        if is_open(self._wire):
+            self._look_later()
+        else:
+            self._wire.abort()
 
     def _look_later(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(PROBE_S, self._look)

@@ -1,7 +1,8 @@
 """Checks services of Google's APIs, from their descriptors alone: registers, describes, calls them.
 
-A handler answers at random, and keeps the request that it got. Each rule of each unary method is
-called once, by what Google's clients for Python send; a method without a rule at its own path.
+A handler answers at random, and keeps the request that it got; the answer has to fit the document.
+Each rule of each unary method is called once, by what Google's clients for Python send; a method
+without a rule at its own path.
 `strict` is on, so a field that is not read is refused.
 """
 
@@ -28,6 +29,7 @@ from google.protobuf.message import Message
 
 from tests.conformance.apis.definitions import Api, api_of, compile_package
 from tests.conformance.apis.requests import Request, Requests
+from tests.conformance.apis.schemas import AnswerSchemas
 from transcoder import OpenApi, Transcoder
 from transcoder.call import Method
 from transcoder.errors import SchemaError
@@ -137,7 +139,7 @@ async def _checked(api: Api, service: str, number: int) -> Tally:
         return tally
     tally.counts["services registered"] += 1
     async with _serving(transcoder) as session:
-        await _describe(session, service, tally)
+        schemas = AnswerSchemas(await _described(session, service, tally))
         requests = Requests(number)
         for method in methods.values():
             if method.client_streaming or method.server_streaming:
@@ -148,7 +150,7 @@ async def _checked(api: Api, service: str, number: int) -> Tally:
                 continue
             tally.counts["unary methods called"] += 1
             for made in _requests(method, requests):
-                fault = await _call(session, handlers, method, made, requests)
+                fault = await _call(session, handlers, method, made, requests, schemas)
                 tally.counts["routes called"] += 1
                 if fault:
                     tally.faults.append(f"{method.path}: {made.verb} {made.target}: {fault}")
@@ -165,14 +167,16 @@ async def _serving(transcoder: Transcoder) -> AsyncIterator[aiohttp.ClientSessio
         await transcoder.stop()
 
 
-async def _describe(session: aiohttp.ClientSession, service: str, tally: Tally) -> None:
+async def _described(session: aiohttp.ClientSession, service: str, tally: Tally) -> dict[str, Any]:
+    """Returns the document of a service, which is valid."""
     async with session.get("/openapi.json") as answer:
-        document = json.loads(await answer.read())
+        document: dict[str, Any] = json.loads(await answer.read())
     validator = openapi_spec_validator.OpenAPIV31SpecValidator(document)
     errors = [f"{service}: its document: {error}"[:1000] for error in validator.iter_errors()]
     tally.counts["documents that validate"] += not errors
     tally.faults += errors
     tally.counts["routes no document holds"] += len(document.get("x-unwritten-routes", ()))
+    return document
 
 
 def _requests(method: Method, requests: Requests) -> Iterator[Request]:
@@ -196,6 +200,7 @@ async def _call(
     method: Method,
     made: Request,
     requests: Requests,
+    schemas: AnswerSchemas,
 ) -> str:
     """Returns what is wrong with a call; empty if nothing is."""
     handlers.calls.clear()
@@ -211,12 +216,14 @@ async def _call(
         return f"answered by {path}"
     if _wire(message) != _wire(made.message):
         return f"got {message} for {made.message}"[:2000]
-    if method.descriptor.output_type.full_name == _HTTP_BODY:
+    output = method.descriptor.output_type.full_name
+    if output == _HTTP_BODY:
         is_equal = text == handlers.answer.data
-    else:
-        got = json_format.Parse(text, method.response_type())
-        is_equal = _wire(got) == _wire(handlers.answer)
-    return "" if is_equal else f"answered {text[:1000]!r} for {handlers.answer}"[:2000]
+        return "" if is_equal else f"answered {text!r} for {handlers.answer}"
+    got = json_format.Parse(text, method.response_type())
+    if _wire(got) != _wire(handlers.answer):
+        return f"answered {text[:1000]!r} for {handlers.answer}"[:2000]
+    return schemas.misfit(output, json.loads(text))
 
 
 def _wire(message: Message) -> bytes:

@@ -27,13 +27,17 @@ from transcoder import Limits, OpenApi, Transcoder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LIMITS = Limits(body_max_bytes=1000, body_timeout_s=1, write_timeout_s=1)
+LIMITS = Limits(body_max_bytes=1000)
+IMPATIENT = Limits(body_timeout_s=0.5, write_timeout_s=0.5)
 ORIGIN = "https://app.example"
 
 
 @dataclass(frozen=True)
 class Hosted:
-    """FastAPI in a host: a route of its own at /own, the transcoder below /api."""
+    """FastAPI in a host: a route of its own at /own, the transcoder below /api.
+
+    Below /impatient is another one with the same servicer, whose lifespan nobody runs.
+    """
 
     address: str
     servicer: Echo
@@ -57,6 +61,9 @@ async def hosted(request: pytest.FixtureRequest) -> AsyncIterator[Hosted]:
         return "FastAPI's"
 
     application.mount("/api", api)
+    impatient: Any = Transcoder(limits=IMPATIENT)
+    echo_pb2_grpc.add_EchoServicer_to_server(servicer, impatient)
+    application.mount("/impatient", impatient.asgi())
     async with HOSTS[request.param](application) as address, aiohttp.ClientSession() as session:
         yield Hosted(address, servicer, session)
 
@@ -136,7 +143,7 @@ async def test_a_body_has_a_limit(hosted: Hosted, chunks: list[bytes], status: i
 
 
 async def test_a_body_that_does_not_come_is_refused(hosted: Hosted) -> None:
-    head = f"POST /api{SAY} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode()
+    head = f"POST /impatient{SAY} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode()
     async with opened(hosted.address) as (reader, writer), asyncio.timeout(30):
         writer.write(head + b"{")
         assert (await reader.readline()).split()[1] == b"408"
@@ -190,7 +197,7 @@ async def test_a_client_that_does_not_read_makes_the_handler_wait_and_is_given_u
 ) -> None:
     body = b'{"name":"unread","case":%d,"size":60000}' % CASE_ENDLESS
     head = (
-        f"POST /api{REPEAT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST /impatient{REPEAT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         f"Accept: application/x-ndjson\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     async with opened(hosted.address) as (_reader, writer), asyncio.timeout(30):
@@ -266,7 +273,7 @@ async def test_a_websocket_that_is_not_read_makes_the_handler_wait_and_is_given_
     said = {"name": "unread socket", "case": CASE_ENDLESS, "size": 60000}
     async with (
         asyncio.timeout(30),
-        hosted.session.ws_connect(hosted.url(f"/api{REPEAT}"), max_msg_size=0) as socket,
+        hosted.session.ws_connect(hosted.url(f"/impatient{REPEAT}"), max_msg_size=0) as socket,
     ):
         await socket.send_json(said)
         await hosted.servicer.cancelled["unread socket"].wait()

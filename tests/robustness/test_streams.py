@@ -40,7 +40,8 @@ def test_readers_of_streams_that_stop_hold_little_and_are_cut(hosts: Hosts) -> N
 
 def test_streams_of_every_form_that_leave_at_once_leave_nothing_behind(hosts: Hosts) -> None:
     left = leave(hosts, [*FORMS.values()], streams=160, wave=160)
-    assert (left.ended, left.more_tasks) == (160, 0)
+    assert left.ended == 160
+    assert left.more_tasks <= 0
     assert hosts.logged() == []
 
 

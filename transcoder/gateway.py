@@ -15,7 +15,7 @@ from transcoder.app import Transcoder
 from transcoder.backends.channel import Upstream
 from transcoder.backends.reflection import MISSING_FILE, Reflected, reflect
 from transcoder.descriptor_sets import build
-from transcoder.errors import SchemaError
+from transcoder.errors import SchemaFaults
 from transcoder.http.certificate_watch import CertificateWatch
 
 
@@ -81,8 +81,10 @@ def asked(
         SchemaError: they do not fit together.
     """
     told = asyncio.run(_reflected(Upstream(server.target, credentials=credentials)))
+    faults = SchemaFaults()
     for fault in told.faults.values():
-        raise SchemaError(fault)
+        faults.add(fault)
+    faults.raise_all()
     files = build(told.files, f"reflection of {server.target}", remedy=MISSING_FILE)
     rest = [service for service in told.services if service not in not_of]
     return Server(server.target, server.services or rest, files)

@@ -176,7 +176,7 @@ class Services:
         self._changes_count += 1
         self._registry.served.become(made.served)
         self._backend.replace(paths, made.handlers)
-        for name in old:
+        for name in self._pools.keys() & set(old):
             self._types.discard(self._pools.pop(name))
         self._add_types(made.services)
         self._codec.forget_types()

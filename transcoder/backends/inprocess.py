@@ -178,10 +178,9 @@ class InProcess:
                 argument = await (call.receive() if answer_bytes is None else call.receive_bytes())
                 if argument is None:  # an interceptor's handler, for a stream without a request
                     raise malformed("the stream of requests: expected a message, got none")
-                is_read = answer_bytes is None
-                if is_read and handler.request_deserializer != registered.request_deserializer:
+                if answer_bytes is None:
                     argument = _as_deserialized(argument, handler, registered)
-            is_converted = handler.response_serializer != registered.response_serializer
+            is_converted = not _has_serializers_of(handler, registered)
             if stream is not None:
                 if is_converted:
                     stream.as_message = functools.partial(_as_message, handler, method)
@@ -268,13 +267,17 @@ def _answer_bytes(function: object, handler: Handler, registered: Handler) -> An
         registered: as it was registered.
     """
     forward = getattr(function, "__self__", None)
-    if (
-        isinstance(forward, UnaryForward)
-        and handler.request_deserializer == registered.request_deserializer
-        and handler.response_serializer == registered.response_serializer
-    ):
+    if isinstance(forward, UnaryForward) and _has_serializers_of(handler, registered):
         return forward.answer_bytes
     return None
+
+
+def _has_serializers_of(handler: Handler, registered: Handler) -> bool:
+    """True if messages pass by reference; of another class, only the deserializer differs."""
+    return (
+        handler.request_deserializer == registered.request_deserializer
+        and handler.response_serializer == registered.response_serializer
+    )
 
 
 def _as_deserialized(request: Any, handler: Handler, registered: Handler) -> object:  # noqa: ANN401

@@ -23,6 +23,7 @@ from transcoder.errors import TranscodeError
 CHECK = "/grpc.health.v1.Health/Check"
 REQUEST = health_pb2.HealthCheckRequest.DESCRIPTOR.full_name
 ANSWER = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+ANSWERED = ANSWER.DESCRIPTOR.full_name
 Handle = Callable[[Any, Any], Awaitable[Any]] | Callable[[Any, Any], Any]
 
 
@@ -78,12 +79,49 @@ async def test_an_exception_that_looks_like_a_status_gives_internal(exc: Excepti
     assert error.message == "internal error (request id r1)"
 
 
-def of_another_pool() -> object:
+class Replacing(grpc.aio.ServerInterceptor):
+    """Has something done while interceptors run."""
+
+    def __init__(self) -> None:
+        self.act: Callable[[], None] = lambda: None
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        self.act()
+        return await continuation(handler_call_details)
+
+
+async def test_a_method_that_is_removed_while_interceptors_run_is_unimplemented() -> None:
+    replacing = Replacing()
+    backend = InProcess([replacing])
+    replacing.act = lambda: backend.replace([CHECK], {})
+    error = await failure(lambda request, context: ANSWER, backend=backend)
+    assert (error.code, error.message) == (grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+
+
+async def test_a_handler_of_newer_types_gets_them_and_its_caller_the_old_ones() -> None:
+    request_type, response_type = in_another_pool(REQUEST), in_another_pool(ANSWERED)
+    got: list[Any] = []
+
+    async def newer(request: Any, context: Any) -> Any:
+        got.append(request)
+        return response_type(status=1)
+
+    handler: Any = grpc.unary_unary_rpc_method_handler(
+        newer, request_type.FromString, response_type.SerializeToString
+    )
+    replacing = Replacing()
+    backend = InProcess([replacing])
+    replacing.act = lambda: backend.replace([CHECK], {CHECK: handler})
+    assert await run(lambda request, context: None, backend=backend) == ANSWER
+    (request,) = got
+    assert (type(request), request.service) == (request_type, "s")
+
+
+def in_another_pool(name: str) -> Any:
+    """Returns the class of a message of Health that another pool has."""
     pool = DescriptorPool()
     pool.AddSerializedFile(health_pb2.DESCRIPTOR.serialized_pb)
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName(ANSWER.DESCRIPTOR.full_name)
-    )()
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
 @cases(
@@ -94,7 +132,7 @@ def of_another_pool() -> object:
         "another message": (health_pb2.HealthCheckRequest(), f"{REQUEST}, "),
         "the class of a message": (health_pb2.HealthCheckResponse, "MessageMeta"),
         "the same message of another pool": (
-            of_another_pool(),
+            in_another_pool(ANSWERED)(),
             "grpc.health.v1.HealthCheckResponse of another descriptor pool",
         ),
     },

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from google.protobuf import any_pb2, descriptor_pb2
+from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from tests.support.raised import malformed
@@ -19,6 +20,7 @@ from tests.support.schemas import (
 )
 from tests.support.tables import cases
 from transcoder.codec.codec import Codec
+from transcoder.descriptor_sets import TypePools
 from transcoder.errors import SchemaError, TranscodeError
 from transcoder.options import JsonOptions
 
@@ -746,3 +748,28 @@ def test_strict_refuses_any_name_that_is_no_field(name: str, members: str) -> No
     codec = Codec(strict=True)
     problem = refusal(codec, descriptor_pb2.DescriptorProto, (members % name).encode())
     assert problem == f"body: '{name}' is no field of google.protobuf.DescriptorProto"
+
+
+def pool_with(field: str) -> DescriptorPool:
+    """Returns a pool with a type `later.Part` that has one field."""
+    file = descriptor_pb2.FileDescriptorProto(name="later.proto", package="later", syntax="proto3")
+    message = file.message_type.add(name="Part")
+    message.field.add(name=field, number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
+    pool = DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return pool
+
+
+def test_types_inside_of_any_are_looked_up_again_once_forgotten() -> None:
+    types, old, new = TypePools(), pool_with("old"), pool_with("new")
+    types.add(old)
+    codec = Codec(pool=types)
+    packed = any_pb2.Any(type_url="type.example/later.Part", value=b"\x0a\x01x")
+    read = b'{"@type":"type.example/later.Part","new":"x"}'
+    assert codec.any_json(packed) == {"@type": "type.example/later.Part", "old": "x"}
+    assert codec.decode(any_pb2.Any, read.replace(b"new", b"old")) == packed
+    types.discard(old)
+    types.add(new)
+    codec.forget_types()
+    assert codec.any_json(packed) == {"@type": "type.example/later.Part", "new": "x"}
+    assert codec.decode(any_pb2.Any, read) == packed

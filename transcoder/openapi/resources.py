@@ -48,19 +48,29 @@ class Resources:
             field: the field that the variable fills.
             segments: of the variable.
         """
-        for pattern in self._of_field(field):
+        for pattern in self._of_field(field, len(segments)):
             names = _names(pattern.split("/"), segments)
             if names is not None:
                 return names
         return None
 
-    def _of_field(self, field: FieldDescriptor) -> Iterator[str]:
-        """Yields the patterns of the names that a field holds."""
+    def _beginnings(self, count: int) -> Iterator[str]:
+        """Yields beginnings of all patterns: of resources above those that the files know."""
+        for patterns in self._patterns.values():
+            for pattern in patterns:
+                yield "/".join(pattern.split("/")[:count])
+
+    def _of_field(self, field: FieldDescriptor, count: int) -> Iterator[str]:
+        """Yields the patterns of the names that a field holds; at last those of so many segments.
+
+        Many APIs name projects and locations without importing their definitions.
+        """
         reference = extensions_of(field).get(_REFERENCE)
         if reference is not None:
             yield from self._patterns.get(reference.type, ())
             for pattern in self._patterns.get(reference.child_type, ()):
                 yield "/".join(pattern.split("/")[:-_OF_CHILD])
+            yield from self._beginnings(count)
             return
         owner = field.containing_type
         resource = None if owner is None else extensions_of(owner).get(_RESOURCE)

@@ -30,6 +30,9 @@ message Named { string name = 1 [(google.api.resource_reference).type = "library
 message Below {
   string parent = 1 [(google.api.resource_reference).child_type = "library.example/Book"];
 }
+message AtPublisher {
+  string publisher = 1 [(google.api.resource_reference).type = "elsewhere.example/Publisher"];
+}
 message OfShelf { string id = 1 [(google.api.resource_reference).type = "library.example/Shelf"]; }
 message InRoom { string room = 1 [(google.api.resource_reference).type = "library.example/Room"]; }
 message Changed { Book book = 1; }
@@ -44,6 +47,8 @@ service Library {
     option (google.api.http).get = "/list/{parent=publishers/*}/books"; }
   rpc Shelved(OfShelf) returns (Book) {
     option (google.api.http).get = "/shelved/{id=shelves/*/**}"; }
+  rpc Publisher(AtPublisher) returns (Book) {
+    option (google.api.http).get = "/publisher/{publisher=publishers/*}"; }
   rpc Room(InRoom) returns (Book) { option (google.api.http).get = "/room/{room=rooms/*}"; }
   rpc Change(Changed) returns (Book) {
     option (google.api.http) = { put: "/change/{book.name=shelves/*/books/*}" body: "book" }; }
@@ -80,6 +85,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "no pattern that fits": "/other/desks/{desksId}",
         "the parent of a type": "/list/publishers/{publisher}/books",
         "a type of another file": "/shelved/shelves/{shelf}/{place}",
+        "a type that no file defines, above one": "/publisher/publishers/{publisher}",
         "a type that a file defines": "/room/rooms/{room}",
         "the name of the resource itself": "/change/shelves/{shelf}/books/{book}",
         "a whole name": "/whole/{name}",

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import FileDescriptor
 
 from transcoder.app import Transcoder
 from transcoder.backends.channel import Upstream
-from transcoder.backends.reflection import MISSING_FILE, Reflected, reflect
+from transcoder.backends.reflection import MISSING_FILE, Reflected, UnansweredError, reflect
 from transcoder.descriptor_sets import build
 from transcoder.errors import SchemaFaults
 from transcoder.http.certificate_watch import CertificateWatch
@@ -80,7 +80,10 @@ def asked(
         UnansweredError: the server does not tell them.
         SchemaError: they do not fit together.
     """
-    told = asyncio.run(_reflected(Upstream(server.target, credentials=credentials)))
+    try:
+        told = asyncio.run(_reflected(Upstream(server.target, credentials=credentials)))
+    except UnansweredError as error:
+        raise UnansweredError(f"{error}; asked {server.target} for its services") from None
     faults = SchemaFaults()
     for fault in told.faults.values():
         faults.add(fault)

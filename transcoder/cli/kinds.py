@@ -15,6 +15,8 @@ from transcoder.http.cors import Cors
 from transcoder.http.forwarded import TrustedProxies
 from transcoder.http.server import parsed_address
 from transcoder.http.unix_sockets import socket_path_of
+from transcoder.routing.service_config import ServiceConfig
+from transcoder.routing.template import PathTemplate
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -72,6 +74,18 @@ def _address(text: str) -> str:
     return text
 
 
+def _prefix(text: str) -> str:
+    if text:
+        PathTemplate.parse(text)
+    return text
+
+
+def _service_config(text: str) -> str:
+    if text:
+        ServiceConfig(text)
+    return text
+
+
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in text.split(",") if each.strip())
 
@@ -98,8 +112,9 @@ def _service_routes(text: str) -> tuple[ServiceRoute, ...]:
 
 
 TEXT: Final = Kind("TEXT", str)
-PATH: Final = Kind("PATH", str)
+PREFIX: Final = Kind("PATH", _prefix)
 FILE: Final = Kind("FILE", str)
+SERVICE_CONFIG: Final = Kind("FILE", _service_config)
 SWITCH: Final = Kind("", _switch)
 WHOLE_NUMBER: Final = Kind("NUMBER", _whole_number)
 NUMBER: Final = Kind("NUMBER", _number)

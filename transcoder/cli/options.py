@@ -95,9 +95,12 @@ class Options:
         "the services, as protoc --descriptor_set_out writes them; servers are not asked for them",
     )
     service_config: str = _option(
-        "", SERVICES, kinds.FILE, "a google.api.Service in YAML or JSON, whose HTTP rules count"
+        "",
+        SERVICES,
+        kinds.SERVICE_CONFIG,
+        "a google.api.Service in YAML or JSON, whose HTTP rules count",
     )
-    prefix: str = _option("", SERVICES, kinds.PATH, "before all REST routes, as /v1")
+    prefix: str = _option("", SERVICES, kinds.PREFIX, "before all REST routes, as /v1")
     server_tls: bool = _option(
         False, SERVICES, kinds.SWITCH, "call servers by TLS, as the system trusts them"
     )

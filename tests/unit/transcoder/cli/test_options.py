@@ -94,6 +94,11 @@ def test_services_of_several_servers_are_given_one_by_one() -> None:
             "--route a.A=one:1 --route a.A=two:2",
             "--route: 'a.A': expected one server, got another for it, too",
         ),
+        "no prefix": ("--prefix v1", "--prefix: path template 'v1', column 1: expected \"/\", got"),
+        "no rules": (
+            "--service-config nope",
+            "--service-config: service configuration nope: No such file or directory",
+        ),
         "no key": ("--tls-cert a.pem", "--tls-cert: expected --tls-key, too, got none"),
         "no certificate": ("--tls-key a.key", "--tls-key: expected --tls-cert, too, got none"),
         "authorities alone": ("--tls-client-ca a.pem", "--tls-client-ca: expected --tls-cert, too"),

@@ -45,9 +45,16 @@ _OF_CONTAINER: Final = {
 }
 _OF_INFO: Final = {"title": "title", "version": "version", "terms_of_service": "termsOfService"}
 _OF_CONTACT: Final = {"name": "name", "url": "url", "email": "email"}
-_FLOWS: Final = {1: "implicit", 2: "password", 3: "clientCredentials", 4: "authorizationCode"}
-"""Names of OAuth flows in version 3, by the numbers of SecurityScheme.Flow."""
-_BASIC, _API_KEY, _OAUTH2 = 1, 2, 3
+_AUTHORIZATION: Final = {"authorization_url": "authorizationUrl"}
+_TOKEN: Final = {"token_url": "tokenUrl"}
+_FLOWS: Final[Mapping[int, tuple[str, Mapping[str, str]]]] = {
+    1: ("implicit", _AUTHORIZATION),
+    2: ("password", _TOKEN),
+    3: ("clientCredentials", _TOKEN),
+    4: ("authorizationCode", {**_AUTHORIZATION, **_TOKEN}),
+}
+"""Names of OAuth flows in version 3 and their URLs, by the numbers of SecurityScheme.Flow."""
+_BASIC, _API_KEY = 1, 2
 _IN_QUERY: Final = 1
 
 
@@ -76,7 +83,8 @@ class FileNotes:
     def _hear(self, given: Any) -> None:  # noqa: ANN401  a Swagger
         self.info = _info(given.info) | self.info
         schemes = given.security_definitions.security
-        made = _by_name(_security_scheme, schemes)
+        known = {name: scheme for name, scheme in schemes.items() if scheme.type}
+        made = _by_name(_security_scheme, known)
         named = {_component_name(name): scheme for name, scheme in made.items()}
         self.security_schemes = named | self.security_schemes
         if self.security is None and given.security:
@@ -224,9 +232,10 @@ def _security_scheme(given: Any) -> Schema:  # noqa: ANN401  a SecurityScheme
     if given.type == _API_KEY:
         place = "query" if getattr(given, "in") == _IN_QUERY else "header"
         return made | {"type": "apiKey", "name": given.name, "in": place}
-    flow = _members(given, {"authorization_url": "authorizationUrl", "token_url": "tokenUrl"})
+    name, urls = _FLOWS.get(given.flow, _FLOWS[1])
+    flow = {new: getattr(given, own) for own, new in urls.items()}
     flow["scopes"] = dict(given.scopes.scope)
-    return made | {"type": "oauth2", "flows": {_FLOWS.get(given.flow, "implicit"): flow}}
+    return made | {"type": "oauth2", "flows": {name: flow}}
 
 
 def _security(given: Any) -> list[Schema]:  # noqa: ANN401  with a list of SecurityRequirements

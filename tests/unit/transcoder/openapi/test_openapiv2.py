@@ -95,7 +95,8 @@ message SecurityDefinitions { map<string, SecurityScheme> security = 1; }
 message SecurityScheme {
   enum Type { TYPE_INVALID = 0; TYPE_BASIC = 1; TYPE_API_KEY = 2; TYPE_OAUTH2 = 3; }
   enum In { IN_INVALID = 0; IN_QUERY = 1; IN_HEADER = 2; }
-  enum Flow { FLOW_INVALID = 0; FLOW_IMPLICIT = 1; FLOW_PASSWORD = 2; FLOW_APPLICATION = 3; }
+  enum Flow { FLOW_INVALID = 0; FLOW_IMPLICIT = 1; FLOW_PASSWORD = 2; FLOW_APPLICATION = 3;
+    FLOW_ACCESS_CODE = 4; }
   Type type = 1;
   string description = 2;
   string name = 3;
@@ -125,6 +126,8 @@ option (grpc.gateway.protoc_gen_openapiv2.options.openapiv2_swagger) = {
   host: "shop.example"
   security_definitions: {
     security: { key: "basic" value: { type: TYPE_BASIC } }
+    security: { key: "a code" value: { type: TYPE_OAUTH2 flow: FLOW_ACCESS_CODE } }
+    security: { key: "none" value: {} }
     security: { key: "key" value: { type: TYPE_API_KEY name: "X-Key" in: IN_HEADER } }
     security: { key: "oauth" value: {
       type: TYPE_OAUTH2 flow: FLOW_APPLICATION token_url: "https://o"
@@ -212,6 +215,10 @@ def test_a_file_declares_security(document: dict[str, Any]) -> None:
     assert document["security"] == [{"key": []}]
     assert document["components"]["securitySchemes"] == {
         "basic": {"type": "http", "scheme": "basic"},
+        "a_code": {
+            "type": "oauth2",
+            "flows": {"authorizationCode": {"authorizationUrl": "", "tokenUrl": "", "scopes": {}}},
+        },
         "key": {"type": "apiKey", "name": "X-Key", "in": "header"},
         "oauth": {
             "type": "oauth2",

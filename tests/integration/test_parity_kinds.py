@@ -294,6 +294,9 @@ async def test_a_malformed_request_ends_a_stream_with_its_own_error(
     assert said.get("error", said) == {"code": 3, "message": message}
 
 
+DEADLINES = ("2S", "20S")
+"""The second for a machine that is too busy to begin all calls within the first."""
+
 OPEN = cases(
     "kinds, stays_open",
     {"all requests sent": (KINDS, False), "more could come": (STREAMING_REQUESTS, True)},
@@ -304,13 +307,17 @@ OPEN = cases(
 async def test_a_deadline_cancels_a_handler_over_every_protocol(
     servers: Servers, servicer: Kinds, kinds: Sequence[str], stays_open: bool
 ) -> None:
-    servicer.notes.clear()
-    calls = []
-    for kind in kinds:
-        asked = asking(kind, "waits", {"grpc-timeout": "2S"}, stays_open=stays_open)
-        calls.append(compare(servers, kind, asked, message="Deadline Exceeded"))
-    codes = {outcome.code for outcome in await asyncio.gather(*calls)}
-    assert codes == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    for deadline in DEADLINES:
+        servicer.notes.clear()
+        calls = []
+        for kind in kinds:
+            asked = asking(kind, "waits", {"grpc-timeout": deadline}, stays_open=stays_open)
+            calls.append(compare(servers, kind, asked, message="Deadline Exceeded"))
+        codes = {outcome.code for outcome in await asyncio.gather(*calls)}
+        assert codes == {grpc.StatusCode.DEADLINE_EXCEEDED}
+        began = noted(kinds).items()
+        if all(servicer.notes[call][: len(notes)] == notes for call, notes in began):
+            break
     await until_async(lambda: noted(kinds, "cancelled", "done").items() <= servicer.notes.items())
 
 

@@ -59,7 +59,7 @@ _IN_QUERY: Final = 1
 
 
 class FileNotes:
-    """The annotations of files: the first that says a thing is heard.
+    """Holds the annotations of files; where two say the same thing, the first counts.
 
     Attributes:
         info: members of the Info Object.
@@ -78,9 +78,9 @@ class FileNotes:
         for file in files:
             given = _given(file, "swagger")
             if given is not None:
-                self._hear(given)
+                self._add(given)
 
-    def _hear(self, given: Any) -> None:  # noqa: ANN401  a Swagger
+    def _add(self, given: Any) -> None:  # noqa: ANN401  a Swagger
         self.info = _info(given.info) | self.info
         schemes = given.security_definitions.security
         known = {name: scheme for name, scheme in schemes.items() if scheme.type}

@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import uvloop
@@ -26,6 +26,13 @@ from tests.proto.echo_pb2 import EchoReply, EchoRequest
 from tests.support.files_fixture import Files
 from tests.support.grpcweb_fixture import Echo
 from transcoder import Limits, Transcoder
+
+_OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.server.max_pending_requests", 10_000),
+    ("grpc.server.max_pending_requests_hard_limit", 10_000),
+)
+"""Options of grpc.aio, which would cancel some of more than 1,000 calls that begin at once."""
 
 
 @dataclass(slots=True)
@@ -139,7 +146,7 @@ async def _serving(arguments: argparse.Namespace, census: Census) -> AsyncIterat
         at_once, call_s = arguments.at_once, arguments.call_s
         interceptors.append(Busy(arguments.calls_max, at_once=at_once, call_s=call_s))
     if arguments.kind == "grpc":
-        server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
+        server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
         _register(server)
         port = server.add_insecure_port(f"127.0.0.1:{arguments.port}")
         await server.start()

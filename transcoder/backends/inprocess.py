@@ -161,6 +161,11 @@ class InProcess:
                 or bool(handler.response_streaming) is not method.server_streaming
             ):
                 raise unimplemented("Method not found!")
+            # Of another class of messages, only the deserializer differs.
+            is_converted = (
+                handler.request_deserializer != registered.request_deserializer
+                or handler.response_serializer != registered.response_serializer
+            )
             # An interceptor may return a handler that streams its requests for a method that does
             # not, for example to refuse a call without reading its request.
             function: Any
@@ -173,14 +178,13 @@ class InProcess:
                 argument = context.requests = Requests(call, convert)
             else:
                 function = handler.unary_stream or handler.unary_unary
-                if call.passes_bytes:
-                    answer_bytes = _answer_bytes(function, handler, registered)
+                if call.passes_bytes and not is_converted:
+                    answer_bytes = _answer_bytes(function)
                 argument = await (call.receive() if answer_bytes is None else call.receive_bytes())
                 if argument is None:  # an interceptor's handler, for a stream without a request
                     raise malformed("the stream of requests: expected a message, got none")
-                if answer_bytes is None:
+                if is_converted:
                     argument = _as_deserialized(argument, handler, registered)
-            is_converted = not _has_serializers_of(handler, registered)
             if stream is not None:
                 if is_converted:
                     stream.as_message = functools.partial(_as_message, handler, method)
@@ -258,26 +262,10 @@ def _not_an_interceptor(given: object) -> SchemaError:
     return SchemaError(f"interceptors: expected a list of grpc.aio.ServerInterceptors, got {kind}")
 
 
-def _answer_bytes(function: object, handler: Handler, registered: Handler) -> AnswerBytes | None:
-    """Returns what passes bytes on; None if an interceptor wraps the method, or it needs messages.
-
-    Args:
-        function: of the handler.
-        handler: as the interceptors return it.
-        registered: as it was registered.
-    """
+def _answer_bytes(function: object) -> AnswerBytes | None:
+    """Returns what passes bytes on; None if an interceptor wraps it, or it needs messages."""
     forward = getattr(function, "__self__", None)
-    if isinstance(forward, UnaryForward) and _has_serializers_of(handler, registered):
-        return forward.answer_bytes
-    return None
-
-
-def _has_serializers_of(handler: Handler, registered: Handler) -> bool:
-    """True if messages pass by reference; of another class, only the deserializer differs."""
-    return (
-        handler.request_deserializer == registered.request_deserializer
-        and handler.response_serializer == registered.response_serializer
-    )
+    return forward.answer_bytes if isinstance(forward, UnaryForward) else None
 
 
 def _as_deserialized(request: Any, handler: Handler, registered: Handler) -> object:  # noqa: ANN401

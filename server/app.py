@@ -408,13 +408,7 @@ class Application:
             response_headers=_RESPONSE_HEADERS,
             docs=_DOCS,
             not_served=NOT_SERVED_BELOW,
-            openapi=OpenApi(
-                title="Actions API",
-                version=installed_version() or "unknown",
-                security={"token": {"type": "http", "scheme": "bearer"}},
-                public_methods=public_methods(_SERVICES),
-                descriptor_set=_COMMENTS,
-            ),
+            openapi=_openapi() if config.openapi else None,
             grpc_web=SonoraGrpcWeb,
             limits=Limits(drain_timeout_s=DRAIN_S, connections_max=connections.http),
         )
@@ -510,6 +504,16 @@ class Application:
     async def stop(self) -> None:
         """Lets calls in flight end, then closes everything; a second call does nothing."""
         await self._running.aclose()
+
+
+def _openapi() -> OpenApi:
+    return OpenApi(
+        title="Actions API",
+        version=installed_version() or "unknown",
+        security={"token": {"type": "http", "scheme": "bearer"}},
+        public_methods=public_methods(_SERVICES),
+        descriptor_set=_COMMENTS,
+    )
 
 
 def _client_of(trusted_proxies: Sequence[str]) -> ClientOf | None:

@@ -94,6 +94,10 @@ def _print(started: Started, config: Config) -> None:
     stream = io.FileIO(sys.stdout.fileno(), "w", closefd=False)
     output = LineWriter(stream, dropped=lambda _: b"")
     for line in welcome.lines(
-        started, config.data_dir, is_terminal=is_terminal, has_tls=bool(config.tls_cert)
+        started,
+        config.data_dir,
+        is_terminal=is_terminal,
+        has_tls=bool(config.tls_cert),
+        has_openapi=config.openapi,
     ):
         output.write(f"{line}\n".encode(sys.stdout.encoding, "replace"))

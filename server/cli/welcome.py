@@ -25,7 +25,12 @@ _DEFAULT: Final = Config()
 
 
 def lines(
-    started: "Started", data_dir: Path, *, is_terminal: bool, has_tls: bool = False
+    started: "Started",
+    data_dir: Path,
+    *,
+    is_terminal: bool,
+    has_tls: bool = False,
+    has_openapi: bool = True,
 ) -> Iterator[str]:
     """Yields the text line by line."""
     owner, token_file = started.owner, data_dir / OWNER_TOKEN_FILE
@@ -33,7 +38,7 @@ def lines(
     origin = started.listen if is_socket else f"{_scheme(has_tls)}://{started.listen}"
     yield f"JSON and gRPC-Web  {origin}"
     yield f"gRPC               {started.grpc_listen}"
-    if not is_socket:
+    if has_openapi and not is_socket:
         yield f"OpenAPI            {origin}/openapi.json"
         yield f"docs, try it       {origin}/docs"
     yield f"data folder        {data_dir}"

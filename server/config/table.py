@@ -127,6 +127,12 @@ class Config:
         meaning="Require a header of the PROXY protocol on each connection to --listen; those not "
         "of --trusted-proxies are closed.",
     )
+    openapi: bool = setting(
+        True,
+        kind=kinds.SWITCH,
+        meaning="Serve the OpenAPI document, /openapi.json, and a page that makes calls, /docs; "
+        "neither needs a token.",
+    )
     metrics_listen: str = setting(
         NO_ADDRESS,
         kind=kinds.PORT_OR_NONE,

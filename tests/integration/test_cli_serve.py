@@ -25,6 +25,7 @@ from server.store.versions import versions_of
 from tests.support.action_commands import create_action
 from tests.support.commandline import TIMEOUT_S, Outcome, Server, run
 from tests.support.full_disk import full_disk, make_room
+from tests.support.real_server import RealServer
 from tests.support.stand_ins import CURL, stand_ins
 from tests.support.tables import cases
 from tests.support.waiting import until
@@ -138,6 +139,12 @@ def test_it_prints_the_address_of_its_page(tmp_path: Path) -> None:
         urllib.request.urlopen(server.docs, timeout=TIMEOUT_S) as answer,  # noqa: S310  ours
     ):
         assert "<title>Actions API</title>" in answer.read().decode()
+
+
+def test_without_openapi_it_serves_and_prints_neither(tmp_path: Path) -> None:
+    with RealServer(tmp_path / "data", "--no-openapi") as server:
+        assert server.process.line().startswith("data folder")
+        assert [server.answer("GET", path)[0] for path in ("/openapi.json", "/docs")] == [404, 404]
 
 
 def test_later_starts_print_where_the_token_is(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
         'cors_origins = ["https://a"]  # ACTIONS_CORS_ORIGINS\n'
         "trusted_proxies = []  # default\n"
         "proxy_protocol = false  # default\n"
+        "openapi = true  # default\n"
         'metrics_listen = "none"  # default\n'
         'traces_endpoint = ""  # default\n'
         "traces_sample_ratio = 1.0  # default\n"

@@ -32,6 +32,7 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         cors_origins=(),
         trusted_proxies=(),
         proxy_protocol=False,
+        openapi=True,
         metrics_listen="none",
         traces_endpoint="",
         traces_sample_ratio=1.0,
@@ -181,6 +182,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "cors_origins": "default",
         "trusted_proxies": "default",
         "proxy_protocol": "default",
+        "openapi": "default",
         "metrics_listen": "default",
         "traces_endpoint": "default",
         "traces_sample_ratio": "default",
@@ -375,7 +377,7 @@ WRONG_FILES: dict[str, dict[str, bytes]] = {
     "public_url, tls_cert, tls_key, tls_client_ca, data_dir, database, secret_key, "
     "secret_key_file, workers, "
     "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
-    "proxy_protocol, metrics_listen, traces_endpoint, traces_sample_ratio, log_format, "
+    "proxy_protocol, openapi, metrics_listen, traces_endpoint, traces_sample_ratio, log_format, "
     "access_log, script_workers, script_queue, "
     "script_fetch_deny, script_fetch_allow, script_dns_servers, runs_keep_days, runs_max_mib": {
         "unknown key": b"listn = 1"
@@ -425,6 +427,7 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         'cors_origins = ["https://a", "https://b"]  # --cors-origins',
         "trusted_proxies = []  # default",
         "proxy_protocol = false  # default",
+        "openapi = true  # default",
         'metrics_listen = "none"  # default',
         'traces_endpoint = ""  # default',
         "traces_sample_ratio = 1.0  # default",

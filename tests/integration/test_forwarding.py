@@ -146,6 +146,15 @@ async def test_what_is_left_of_a_deadline_is_passed_on(
     assert 3000 < shop.remaining_s < 3700  # grpc rounds it up
 
 
+async def test_a_server_that_ends_a_call_just_before_its_deadline_is_late(
+    client: aiohttp.ClientSession,
+) -> None:
+    for _ in range(5):
+        async with client.get("/v1/items/late", headers={"Grpc-Timeout": "100m"}) as answer:
+            text = '{"code":4,"message":"Deadline Exceeded"}'
+            assert (answer.status, await answer.text()) == (504, text)
+
+
 async def test_a_server_that_says_that_it_is_unavailable_is_quoted(
     client: aiohttp.ClientSession,
 ) -> None:

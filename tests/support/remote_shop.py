@@ -3,6 +3,7 @@
 Knows nothing of the transcoder; the types of its messages are in no pool of this process.
 """
 
+import asyncio
 from typing import Any, Final
 
 import grpc
@@ -65,6 +66,9 @@ class Shop:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "sold", trailing)
         if request == b"\x0a\x04busy":
             await context.abort(grpc.StatusCode.UNAVAILABLE, "inventory until noon")
+        if request == b"\x0a\x04late":
+            await asyncio.sleep(max(context.time_remaining() - 0.008, 0))
+            await context.abort(grpc.StatusCode.CANCELLED, "late")
         if request == b"\x0a\x04full":
             extra = any_pb2.Any(type_url="t.example/shop.v1.Item", value=MESSAGE)
             data = extra.SerializeToString()

@@ -61,6 +61,10 @@ _PING_ANSWER_S: Final = 20.0
 """Max seconds for the answer; with keep-alive also for the server's host to take data (A18)."""
 
 
+_LATE_S: Final = 0.02
+"""Seconds by which the deadline of a server may come before that of its caller."""
+
+
 def _keepalive(seconds: float) -> tuple[tuple[str, int], ...]:
     """Returns the options of a channel that pings after seconds of silence, during calls only."""
     answer_ms = int(min(seconds, _PING_ANSWER_S) * 1000)
@@ -301,6 +305,8 @@ async def _end(call: Any, upstream: Upstream, method: Method, context: Any) -> N
     if code is grpc.StatusCode.OK:
         return
     details = await call.details() or ""
+    if code is grpc.StatusCode.CANCELLED and _is_late(context):
+        code, details = grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
     if code is grpc.StatusCode.UNAVAILABLE and not upstream.is_connected:
         request_id = dict(context.invocation_metadata()).get(REQUEST_ID_KEY)
         logger.warning(
@@ -312,6 +318,15 @@ async def _end(call: Any, upstream: Upstream, method: Method, context: Any) -> N
         )
         details = "the server behind this one is unavailable"
     await context.abort(code, details)
+
+
+def _is_late(context: Any) -> bool:  # noqa: ANN401
+    """True if the deadline is so near that the server may have ended the call for it.
+
+    It has a timer of its own; the stream that it then resets looks cancelled.
+    """
+    remaining_s = context.time_remaining()
+    return remaining_s is not None and remaining_s < _LATE_S
 
 
 def handlers_by_name(upstream: Upstream, methods: Mapping[str, Method]) -> dict[str, Handler]:

@@ -19,6 +19,7 @@ from tests.support.grpc_frames import framed, split_frame
 from tests.support.raised import misconfigured
 from tests.support.remote_shop import MESSAGE, UNKNOWN_FIELD, Shop, descriptor_set, serving
 from tests.support.tables import cases
+from tests.support.transcoder_client import client_of
 from transcoder import Transcoder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -33,12 +34,10 @@ async def shop() -> Shop:
 async def client(shop: Shop) -> AsyncIterator[aiohttp.ClientSession]:
     server, port = await serving(shop)
     transcoder = Transcoder.proxy(f"127.0.0.1:{port}", descriptor_set=descriptor_set())
-    address = await transcoder.start("127.0.0.1:0")
     try:
-        async with aiohttp.ClientSession(f"http://{address}") as session:
+        async with client_of(transcoder) as session:
             yield session
     finally:
-        await transcoder.stop()
         await server.stop(None)
 
 
@@ -110,9 +109,8 @@ async def test_an_interceptor_that_wraps_a_method_gets_its_messages() -> None:
     transcoder = Transcoder.proxy(
         f"127.0.0.1:{port}", descriptor_set=descriptor_set(), interceptors=[naming]
     )
-    address = await transcoder.start("127.0.0.1:0")
     try:
-        async with aiohttp.ClientSession(f"http://{address}") as client:
+        async with client_of(transcoder) as client:
             _, message, _ = split_frame(await by_grpcweb(client, MESSAGE))
             assert message == MESSAGE
             assert await by_connect(client, MESSAGE) == MESSAGE
@@ -120,7 +118,6 @@ async def test_an_interceptor_that_wraps_a_method_gets_its_messages() -> None:
             assert b"expected a shop.v1.Item in protobuf's binary format" in refused
         assert naming.names == ["pen", "pen"]
     finally:
-        await transcoder.stop()
         await server.stop(None)
 
 
@@ -169,9 +166,8 @@ async def test_a_server_that_is_down_is_unavailable_until_it_is_back(
     server, port = await serving(Shop())
     await server.stop(None)
     transcoder = Transcoder.proxy(f"127.0.0.1:{port}", descriptor_set=descriptor_set())
-    address = await transcoder.start("127.0.0.1:0")
     try:
-        async with aiohttp.ClientSession(f"http://{address}") as client:
+        async with client_of(transcoder) as client:
             with caplog.at_level(logging.WARNING, "transcoder"):
                 async with client.get("/v1/items/pen", headers={"X-Request-Id": "r1"}) as answer:
                     text = '{"code":14,"message":"the server behind this one is unavailable"}'
@@ -184,7 +180,6 @@ async def test_a_server_that_is_down_is_unavailable_until_it_is_back(
                 while (await client.get("/v1/items/pen")).status != 200:
                     await asyncio.sleep(0.1)
     finally:
-        await transcoder.stop()
         await server.stop(None)
 
 
@@ -267,9 +262,8 @@ async def test_a_service_that_is_named_for_a_server_is_not_taken_from_another() 
     transcoder = Transcoder()
     transcoder.forward(f"127.0.0.1:{first_port}")
     transcoder.forward(f"127.0.0.1:{second_port}", services=["shop.v1.Shop"])
-    address = await transcoder.start("127.0.0.1:0")
     try:
-        async with aiohttp.ClientSession(f"http://{address}") as session:
+        async with client_of(transcoder) as session:
             async with asyncio.timeout(30):
                 while (await session.get("/readyz")).status != 200:
                     await asyncio.sleep(0.05)
@@ -277,7 +271,6 @@ async def test_a_service_that_is_named_for_a_server_is_not_taken_from_another() 
             async with session.get("/v1/items/pen", headers=headers) as answer:
                 assert await answer.json() == {"name": "pen"}
     finally:
-        await transcoder.stop()
         await first.stop(None)
         await second.stop(None)
     assert asked.remaining_s is None

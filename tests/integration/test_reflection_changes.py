@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.grpc_frames import framed, split_frame
 from tests.support.told_services import Teller, service_file, told
+from tests.support.transcoder_client import client_of
 from tests.support.waiting import until_async
 from transcoder import OpenApi, Transcoder
 
@@ -57,14 +58,12 @@ async def proxied() -> AsyncIterator[Proxied]:
     teller = Teller(OLD)
     await teller.start()
     transcoder = Transcoder.proxy(teller.target, openapi=OpenApi())
-    address = await transcoder.start("127.0.0.1:0")
     try:
-        async with aiohttp.ClientSession(f"http://{address}") as client:
+        async with client_of(transcoder) as client:
             made = Proxied(teller, transcoder, client)
             await made.becomes("/readyz", 200)
             yield made
     finally:
-        await transcoder.stop()
         await teller.stop()
 
 
@@ -141,14 +140,12 @@ async def test_a_channel_that_its_owner_closed_is_not_watched_any_more() -> None
     await teller.start()
     channel = grpc.aio.insecure_channel(teller.target)
     transcoder = Transcoder.proxy(channel)
-    address = await transcoder.start("127.0.0.1:0")
     try:
-        async with aiohttp.ClientSession(f"http://{address}") as client:
+        async with client_of(transcoder) as client:
             proxy = Proxied(teller, transcoder, client)
             await proxy.becomes("/readyz", 200)
             await channel.close()
             await until_async(lambda: channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN)
             assert await proxy.status("/readyz") == 200
     finally:
-        await transcoder.stop()
         await teller.stop()

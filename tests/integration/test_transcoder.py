@@ -12,10 +12,10 @@ import pytest
 from google.longrunning import operations_pb2
 from yarl import URL
 
-from tests.support import everything_fixture
 from tests.support.connections import opened
 from tests.support.operations import Server, serving
 from tests.support.tables import cases
+from tests.support.transcoder_client import client_of
 from transcoder import Limits, Transcoder
 from transcoder.http.offload import Offload
 
@@ -375,7 +375,7 @@ async def test_a_large_answer_is_what_was_returned_whatever_becomes_of_it(
     service = "google.longrunning.Operations"
     transcoder.add_registered_method_handlers(service, {"GetOperation": handler})
     async with (
-        everything_fixture.serving(transcoder) as session,
+        client_of(transcoder) as session,
         session.get("/v1/operations/a") as answer,
     ):
         assert await answer.json() == {"name": "x" * 100_000}

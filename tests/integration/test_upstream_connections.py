@@ -1,6 +1,7 @@
 """Connections to gRPC servers that calls are forwarded to: names, turns, keep-alive, no repeats."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -14,6 +15,7 @@ from h2.events import RequestReceived
 from tests.support.name_servers import name_server
 from tests.support.raised import misconfigured
 from tests.support.remote_shop import Shop, descriptor_set, serving
+from tests.support.transcoder_client import client_of
 from transcoder import Transcoder
 
 WITHIN_S: Final = 60
@@ -37,12 +39,8 @@ class CountedShop(Shop):
 async def proxied(target: str, **options: Any) -> AsyncIterator[aiohttp.ClientSession]:
     transcoder = Transcoder()
     transcoder.forward(target, descriptor_set=descriptor_set(), **options)
-    address = await transcoder.start("127.0.0.1:0")
-    try:
-        async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession(f"http://{address}") as client:
-            yield client
-    finally:
-        await transcoder.stop()
+    async with client_of(transcoder) as client, asyncio.timeout(WITHIN_S):
+        yield client
 
 
 async def get(client: aiohttp.ClientSession, name: str = "pen") -> int:
@@ -133,19 +131,30 @@ class Relay:
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self._passing: set[asyncio.Task[Any]] = set()
         self.is_dead = asyncio.Event()
 
     async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        passing = asyncio.current_task()
+        assert passing is not None
+        self._passing.add(passing)
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._copy(reader, server_writer))
             group.create_task(self._copy(server_reader, writer))
 
+    async def ended(self) -> None:
+        """Waits until both sides of all connections are closed."""
+        await asyncio.wait(self._passing, timeout=WITHIN_S)
+
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(1 << 16):
-            if not self.is_dead.is_set():
-                writer.write(data)
-        writer.close()
+        with contextlib.suppress(ConnectionError):  # a side that is closed already
+            while data := await reader.read(1 << 16):
+                if not self.is_dead.is_set():
+                    writer.write(data)
+        with contextlib.suppress(ConnectionError):
+            writer.close()
+            await writer.wait_closed()
 
 
 async def test_a_call_fails_when_its_server_answers_no_ping() -> None:
@@ -165,6 +174,7 @@ async def test_a_call_fails_when_its_server_answers_no_ping() -> None:
     finally:
         listening.close()
         await server.stop(None)
+        await relay.ended()
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0])

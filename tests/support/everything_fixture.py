@@ -7,17 +7,16 @@ A row of a table is a tuple of steps, each of which says what is asked and what 
 import functools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import aiohttp
 import grpc
 import pytest
 from yarl import URL
 
 from tests.proto import everything_pb2
 from tests.proto.everything_pb2 import Everything
+from tests.support.transcoder_client import client_of
 from transcoder import JsonOptions, Transcoder
 from transcoder.errors import SchemaError
 
@@ -79,16 +78,6 @@ def registered(
     return transcoder
 
 
-@asynccontextmanager
-async def serving(transcoder: Transcoder) -> AsyncIterator[aiohttp.ClientSession]:
-    address = await transcoder.start("127.0.0.1:0")
-    try:
-        async with aiohttp.ClientSession(f"http://{address}") as session:
-            yield session
-    finally:
-        await transcoder.stop()
-
-
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """A request, and its answer."""
@@ -116,7 +105,7 @@ class Exchange:
             strict=self.strict, service_config=self.config, json=self.json, ignored=self.ignored
         )
         async with (
-            serving(transcoder) as session,
+            client_of(transcoder) as session,
             session.request(
                 verb,
                 URL(target, encoded=True),

@@ -12,7 +12,7 @@ from yarl import URL
 
 from tests.proto import files_pb2_grpc
 from tests.proto.files_pb2 import Asked, Form, Got, Held
-from tests.support.everything_fixture import serving
+from tests.support.transcoder_client import client_of
 from transcoder import Limits, Transcoder
 from transcoder.errors import CODE_BY_NUMBER
 
@@ -139,7 +139,7 @@ class Sent:
     async def __call__(self) -> None:
         verb, _, target = self.request.partition(" ")
         async with (
-            serving(registered(strict=self.strict, limits=self.limits)) as session,
+            client_of(registered(strict=self.strict, limits=self.limits)) as session,
             session.request(
                 verb,
                 URL(target, encoded=True),

@@ -9,9 +9,8 @@ without a rule at its own path.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Final
@@ -30,6 +29,7 @@ from google.protobuf.message import Message
 from tests.conformance.apis.definitions import Api, api_of, compile_package
 from tests.conformance.apis.requests import Request, Requests
 from tests.conformance.apis.schemas import AnswerSchemas
+from tests.support.transcoder_client import client_of
 from transcoder import OpenApi, Transcoder
 from transcoder.call import Method
 from transcoder.errors import SchemaError
@@ -138,7 +138,7 @@ async def _checked(api: Api, service: str, number: int) -> Tally:
         tally.faults.append(f"{service}: {error}")
         return tally
     tally.counts["services registered"] += 1
-    async with _serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         schemas = AnswerSchemas(await _described(session, service, tally))
         requests = Requests(number)
         for method in methods.values():
@@ -155,16 +155,6 @@ async def _checked(api: Api, service: str, number: int) -> Tally:
                 if fault:
                     tally.faults.append(f"{method.path}: {made.verb} {made.target}: {fault}")
     return tally
-
-
-@asynccontextmanager
-async def _serving(transcoder: Transcoder) -> AsyncIterator[aiohttp.ClientSession]:
-    address = await transcoder.start("127.0.0.1:0")
-    try:
-        async with aiohttp.ClientSession(f"http://{address}") as session:
-            yield session
-    finally:
-        await transcoder.stop()
 
 
 async def _described(session: aiohttp.ClientSession, service: str, tally: Tally) -> dict[str, Any]:

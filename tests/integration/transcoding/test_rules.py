@@ -13,9 +13,9 @@ from tests.support.everything_fixture import (
     not_allowed,
     refused,
     run,
-    serving,
 )
 from tests.support.tables import cases
+from tests.support.transcoder_client import client_of
 from transcoder import Transcoder
 
 PART = '{"first": "a", "size": 3}'
@@ -56,7 +56,7 @@ async def descriptors_alone() -> None:
     config = b"http: {rules: [{selector: made.Made.Get, get: '/made/{name}'}]}"
     transcoder = Transcoder(service_config=config)
     transcoder.add_registered_method_handlers("made.Made", {"Get": handler})
-    async with serving(transcoder) as session, session.get("/made/x") as answer:
+    async with client_of(transcoder) as session, session.get("/made/x") as answer:
         assert (answer.status, await answer.json()) == (200, {"name": "x"})
 
 

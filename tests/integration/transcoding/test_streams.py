@@ -6,8 +6,9 @@ import aiohttp
 from yarl import URL
 
 from tests.proto.everything_pb2 import Everything
-from tests.support.everything_fixture import Exchange, Row, refused, registered, run, serving
+from tests.support.everything_fixture import Exchange, Row, refused, registered, run
 from tests.support.tables import cases
+from tests.support.transcoder_client import client_of
 from transcoder import JsonOptions
 
 LINES = "application/x-ndjson"
@@ -42,7 +43,7 @@ class Streamed:
         verb, _, target = self.request.partition(" ")
         headers = {"Accept": self.accept, "Accept-Encoding": self.coding}
         async with (
-            serving(registered(json=self.json)) as session,
+            client_of(registered(json=self.json)) as session,
             session.request(verb, URL(target, encoded=True), headers=headers) as answer,
         ):
             body = b""
@@ -69,7 +70,7 @@ class Socketed:
     async def __call__(self) -> None:
         got: list[object] = []
         async with (
-            serving(registered()) as session,
+            client_of(registered()) as session,
             session.ws_connect(URL(self.path, encoded=True)) as client,
         ):
             for message in self.sent:

@@ -9,9 +9,9 @@ from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2
 
-from tests.support.everything_fixture import serving
 from tests.support.raised import misconfigured
 from tests.support.tables import cases
+from tests.support.transcoder_client import client_of
 from transcoder import EventOptions, Limits, OpenApi, Transcoder
 from transcoder.errors import SchemaError
 
@@ -161,7 +161,7 @@ http:
 async def test_a_rule_for_the_own_path_of_its_method_is_the_only_route_there() -> None:
     transcoder = Transcoder(service_config=OWN_PATH)
     transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
-    async with serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         for body, status in (("a", 200), ({"name": "a"}, 400)):
             async with session.post(f"/{SERVICE}/GetOperation", json=body) as answer:
                 assert answer.status == status, body
@@ -185,7 +185,7 @@ async def test_methods_and_bindings_that_are_left_out_have_no_route() -> None:
     )
     handlers = {"GetOperation": UNARY, "ListOperations": UNARY}
     transcoder.add_registered_method_handlers(SERVICE, handlers)
-    async with serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         for path, status in (("/a/x", 200), ("/b/x", 200), ("/c/x", 404)):
             async with session.get(path) as answer:
                 assert answer.status == status, path
@@ -266,7 +266,7 @@ async def test_a_service_of_two_thousand_types_in_a_chain_is_served() -> None:
     service = chained_types(2000)
     transcoder = Transcoder()
     transcoder.add_registered_method_handlers(service, {"Follow": ECHO})
-    async with serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         body = '{"next":[{"next":{"next":{"next":[{}]}}}]}'
         headers = {"Content-Type": "application/json"}
         async with session.post(f"/{service}/Follow", data=body, headers=headers) as answer:

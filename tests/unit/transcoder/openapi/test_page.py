@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from tests.support.everything_fixture import SERVICE, handlers, serving
+from tests.support.everything_fixture import SERVICE, handlers
 from tests.support.raised import misconfigured
 from tests.support.tables import cases
+from tests.support.transcoder_client import client_of
 from transcoder import OpenApi, PlainAnswer, PlainRequest, Transcoder
 from transcoder.openapi import page
 from transcoder.openapi.page import FOLDER_PATH, VERSION
@@ -54,7 +55,7 @@ def test_files_are_those_of_the_version() -> None:
 
 
 async def test_the_page_has_relative_links_and_its_title_as_text(transcoder: Transcoder) -> None:
-    async with serving(transcoder) as session, session.get("/docs") as answer:
+    async with client_of(transcoder) as session, session.get("/docs") as answer:
         assert (answer.status, answer.content_type) == (200, "text/html")
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         text = await answer.text()
@@ -69,13 +70,13 @@ async def test_the_page_has_relative_links_and_its_title_as_text(transcoder: Tra
 
 
 async def test_the_policy_of_the_page_allows_its_own_files_alone(transcoder: Transcoder) -> None:
-    async with serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         assert await policy_of(session) == DEFAULT_POLICY
 
 
 async def test_the_page_may_call_the_servers_of_the_api() -> None:
     servers = ["https://b.example/v1", "/v2", "http://a.example:8080", "https://b.example/v3"]
-    async with serving(Transcoder(openapi=OpenApi(servers=servers))) as session:
+    async with client_of(Transcoder(openapi=OpenApi(servers=servers))) as session:
         policy = await policy_of(session)
     called = "'self' http://a.example:8080 https://b.example"
     assert policy == DEFAULT_POLICY | {"connect-src": called}
@@ -94,7 +95,7 @@ async def test_a_large_file_is_sent_as_it_is_kept_where_gzip_is_accepted(
     transcoder: Transcoder, accepted: str, coding: str | None
 ) -> None:
     headers = {"Accept-Encoding": accepted}
-    async with serving(transcoder) as session, session.get(SCRIPT, headers=headers) as answer:
+    async with client_of(transcoder) as session, session.get(SCRIPT, headers=headers) as answer:
         assert (answer.status, answer.headers.get("Content-Encoding")) == (200, coding)
         assert answer.headers["Vary"] == "Accept-Encoding"
         assert answer.content_type == "text/javascript"
@@ -106,7 +107,7 @@ async def test_a_large_file_is_sent_as_it_is_kept_where_gzip_is_accepted(
 async def test_a_client_that_has_a_file_gets_no_second_one(
     transcoder: Transcoder, path: str
 ) -> None:
-    async with serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         async with session.head(path) as answer:
             assert (answer.status, await answer.read()) == (200, b"")
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -121,7 +122,7 @@ async def test_browsers_keep_files_of_a_version_and_ask_again_for_ours(
     transcoder: Transcoder,
 ) -> None:
     kept = {}
-    async with serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         for path in PATHS:
             async with session.head(path) as answer:
                 kept[path] = "immutable" in answer.headers["Cache-Control"]
@@ -129,7 +130,7 @@ async def test_browsers_keep_files_of_a_version_and_ask_again_for_ours(
 
 
 async def test_the_document_is_served_without_the_page() -> None:
-    async with serving(Transcoder(openapi=OpenApi(page=False))) as session:
+    async with client_of(Transcoder(openapi=OpenApi(page=False))) as session:
         for path, status in (("/openapi.json", 200), ("/docs", 404), (SCRIPT, 404)):
             async with session.get(path) as answer:
                 assert answer.status == status, path
@@ -138,14 +139,14 @@ async def test_the_document_is_served_without_the_page() -> None:
 async def test_a_service_with_a_route_there_answers_instead() -> None:
     transcoder = Transcoder(openapi=OpenApi(), service_config=READ % b"/docs")
     transcoder.add_registered_method_handlers(SERVICE, handlers())
-    async with serving(transcoder) as session, session.get("/docs") as answer:
+    async with client_of(transcoder) as session, session.get("/docs") as answer:
         assert (answer.status, await answer.json()) == (200, {"servedBy": "Read"})
 
 
 async def test_a_route_below_the_page_does_not_take_its_files() -> None:
     transcoder = Transcoder(openapi=OpenApi(), service_config=READ % b"/docs/{name}")
     transcoder.add_registered_method_handlers(SERVICE, handlers())
-    async with serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         async with session.get("/docs/a") as answer:
             assert await answer.json() == {"name": "a", "servedBy": "Read"}
         async with session.get(SCRIPT) as answer:

@@ -6,10 +6,11 @@ from json import loads
 import pytest
 import yaml
 
-from tests.support.everything_fixture import SERVICE, handlers, serving
+from tests.support.everything_fixture import SERVICE, handlers
 from tests.support.openapi_documents import document_of
 from tests.support.raised import misconfigured
 from tests.support.tables import cases
+from tests.support.transcoder_client import client_of
 from transcoder import OpenApi, Transcoder
 
 PATH = "/openapi.json"
@@ -25,7 +26,7 @@ def transcoder() -> Transcoder:
 
 
 async def test_the_document_is_served(transcoder: Transcoder) -> None:
-    async with serving(transcoder) as session, session.get(PATH) as answer:
+    async with client_of(transcoder) as session, session.get(PATH) as answer:
         assert answer.status == 200
         assert answer.content_type == "application/json"
         expected = document_of(SERVICE, options=OpenApi(title="Everything"))
@@ -33,7 +34,7 @@ async def test_the_document_is_served(transcoder: Transcoder) -> None:
 
 
 async def test_it_is_served_as_yaml(transcoder: Transcoder) -> None:
-    async with serving(transcoder) as session, session.get(YAML_PATH) as answer:
+    async with client_of(transcoder) as session, session.get(YAML_PATH) as answer:
         assert answer.status == 200
         assert answer.content_type == "application/yaml"
         expected = document_of(SERVICE, options=OpenApi(title="Everything"))
@@ -41,7 +42,7 @@ async def test_it_is_served_as_yaml(transcoder: Transcoder) -> None:
 
 
 async def test_each_form_has_a_tag_of_its_own(transcoder: Transcoder) -> None:
-    async with serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         async with session.get(PATH) as answer:
             tag = answer.headers["ETag"]
         async with session.get(YAML_PATH, headers={"If-None-Match": tag}) as answer:
@@ -52,7 +53,7 @@ async def test_parts_are_served() -> None:
     made = Transcoder(openapi=OpenApi())
     made.add_registered_method_handlers(SERVICE, handlers())
     made.add_registered_method_handlers(FILES, {"NoRule": handlers()["Read"]})
-    async with serving(made) as session:
+    async with client_of(made) as session:
         for query in (f"service={FILES}", f"tag={FILES}", f"service={FILES}&tag={FILES}&v=1"):
             async with session.get(f"{PATH}?{query}") as answer:
                 assert list((await answer.json())["paths"]) == ["/files.v1.Files/NoRule"], query
@@ -79,7 +80,7 @@ async def test_parts_are_served() -> None:
 async def test_a_part_that_is_none_is_refused(
     transcoder: Transcoder, query: str, status: int, message: str
 ) -> None:
-    async with serving(transcoder) as session, session.get(f"{PATH}?{query}") as answer:
+    async with client_of(transcoder) as session, session.get(f"{PATH}?{query}") as answer:
         assert answer.status == status
         assert (await answer.json())["message"] == message
 
@@ -94,7 +95,7 @@ async def test_a_document_is_compressed_once(
         return gzip.compress(body)
 
     monkeypatch.setattr("transcoder.openapi.serving.deflate", deflate)
-    async with serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         for _ in range(2):
             async with session.get(PATH, headers={"Accept-Encoding": "gzip"}) as answer:
                 assert answer.headers["Content-Encoding"] == "gzip"
@@ -106,14 +107,14 @@ async def test_a_document_is_compressed_once(
 async def test_a_document_is_not_compressed_where_nothing_is() -> None:
     made = Transcoder(openapi=OpenApi(), compress_min_bytes=None)
     made.add_registered_method_handlers(SERVICE, handlers())
-    async with serving(made) as session, session.get(PATH) as answer:
+    async with client_of(made) as session, session.get(PATH) as answer:
         assert "Content-Encoding" not in answer.headers
 
 
 async def test_it_is_not_served_without_the_option() -> None:
     made = Transcoder()
     made.add_registered_method_handlers("everything.v1.Everythings", handlers())
-    async with serving(made) as session, session.get(PATH) as answer:
+    async with client_of(made) as session, session.get(PATH) as answer:
         assert answer.status == 404
 
 
@@ -130,7 +131,7 @@ async def test_it_is_not_served_without_the_option() -> None:
 async def test_a_client_that_has_it_is_told_so(
     transcoder: Transcoder, given: str, status: int
 ) -> None:
-    async with serving(transcoder) as session:
+    async with client_of(transcoder) as session:
         async with session.get(PATH) as answer:
             tag = answer.headers["ETag"]
         said = given.format(tag=tag, opaque=tag.removeprefix("W/"))
@@ -141,7 +142,7 @@ async def test_a_client_that_has_it_is_told_so(
 
 
 async def test_head_has_no_body(transcoder: Transcoder) -> None:
-    async with serving(transcoder) as session, session.head(PATH) as answer:
+    async with client_of(transcoder) as session, session.head(PATH) as answer:
         assert answer.status == 200
         assert answer.headers["ETag"]
         assert await answer.read() == b""
@@ -149,7 +150,7 @@ async def test_head_has_no_body(transcoder: Transcoder) -> None:
 
 async def test_a_service_that_is_registered_later_is_in_the_next_answer() -> None:
     made = Transcoder(openapi=OpenApi())
-    async with serving(made) as session:
+    async with client_of(made) as session:
         async with session.get(PATH) as answer:
             assert (await answer.json())["paths"] == {}
         made.add_registered_method_handlers(SERVICE, handlers())

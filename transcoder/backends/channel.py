@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 
 from transcoder.backends.inprocess import Handler, UnaryForward
 from transcoder.call import REQUEST_ID_KEY, Method
-from transcoder.errors import SchemaError
+from transcoder.errors import SchemaError, deadline_exceeded
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,6 @@ KEEPALIVE_S: Final = 300.0
 that are pinged more often than once in five minutes, unless they allow it (A8, A18)."""
 _PING_ANSWER_S: Final = 20.0
 """Max seconds for the answer; with keep-alive also for the server's host to take data (A18)."""
-
 
 _LATE_S: Final = 0.02
 """Seconds by which the deadline of a server may come before that of its caller."""
@@ -306,7 +305,8 @@ async def _end(call: Any, upstream: Upstream, method: Method, context: Any) -> N
         return
     details = await call.details() or ""
     if code is grpc.StatusCode.CANCELLED and _is_late(context):
-        code, details = grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
+        late = deadline_exceeded()
+        code, details = late.code, late.message
     if code is grpc.StatusCode.UNAVAILABLE and not upstream.is_connected:
         request_id = dict(context.invocation_metadata()).get(REQUEST_ID_KEY)
         logger.warning(
